@@ -1,0 +1,3 @@
+module creel/bench/mandelbrot
+
+go 1.23

@@ -1,0 +1,3 @@
+module creel/bench/suite
+
+go 1.23

@@ -1,0 +1,81 @@
+# Copyright (c) 2026 The creel authors
+# SPDX-License-Identifier: MIT
+
+cmake_minimum_required(VERSION 3.22)
+
+# Runs every benchmark of every program in SIDES, and of the Go twin built from GO_SOURCE where there is a go, at a tiny
+# scale, without and with tracing, and checks the line of JSON. The Go twin must have creel's benchmarks by name and
+# unit. Then has scripts/bench, where there is a python3, print the table of two of them.
+
+file(REMOVE_RECURSE ${DIRECTORY})
+file(MAKE_DIRECTORY ${DIRECTORY})
+find_program(GO go NO_CACHE)
+if(GO)
+  set(ENV{GOFLAGS} -buildvcs=false)
+  set(ENV{GOTOOLCHAIN} local)
+  execute_process(COMMAND ${GO} build -C ${GO_SOURCE} -o ${DIRECTORY}/bench_go . COMMAND_ERROR_IS_FATAL ANY)
+  list(APPEND SIDES ${DIRECTORY}/bench_go)
+elseif(NOT "$ENV{CI}" STREQUAL "")
+  message(FATAL_ERROR "CI is set and no go is on PATH")
+endif()
+
+function(expect line actual relation expected what)
+  if(NOT "${actual}" ${relation} "${expected}")
+    message(FATAL_ERROR "${what} is '${actual}', expected ${relation} '${expected}': ${line}")
+  endif()
+endfunction()
+
+foreach(program ${SIDES})
+  string(REGEX REPLACE ".*bench_" "" side ${program})
+  execute_process(COMMAND ${program} --list OUTPUT_VARIABLE names COMMAND_ERROR_IS_FATAL ANY)
+  string(REGEX MATCHALL "[^\n]+" names "${names}")
+  set(${side}_names ${names})
+  set(traces off)
+  if(NOT side STREQUAL "boost")
+    list(APPEND traces ${DIRECTORY}/${side}.trace)
+  endif()
+  foreach(name ${names})
+    foreach(trace ${traces})
+      execute_process(COMMAND ${program} --bench=${name} --procs=2 --trace=${trace} --scale=0.0005 OUTPUT_VARIABLE line
+                      RESULT_VARIABLE status)
+      expect("${line}" ${status} EQUAL 0 "status of ${side} ${name}, trace ${trace},")
+      foreach(key side bench procs trace unit value ops wall_ms cpu_ms rss_kib events trace_bytes)
+        string(JSON ${key} GET "${line}" ${key})
+      endforeach()
+      string(JSON metrics TYPE "${line}" metrics)
+      expect("${line}" ${metrics} STREQUAL OBJECT metrics)
+      expect("${line}" ${bench} STREQUAL ${name} bench)
+      expect("${line}" ${procs} EQUAL 2 procs)
+      expect("${line}" ${ops} GREATER 0 ops)
+      expect("${line}" ${wall_ms} GREATER 0 wall_ms)
+      expect("${line}" ${rss_kib} GREATER 0 rss_kib)
+      if(trace STREQUAL "on")
+        expect("${line}" ${trace_bytes} GREATER 16 trace_bytes)
+        if(side STREQUAL "creel")
+          expect("${line}" ${events} GREATER 0 events)
+        endif()
+      endif()
+      list(APPEND ${side}_units "${name} ${unit}")
+    endforeach()
+  endforeach()
+endforeach()
+if(GO)
+  expect("" "${go_units}" STREQUAL "${creel_units}" "the list of Go's benchmarks")
+endif()
+
+find_program(PYTHON python3 NO_CACHE)
+if(GO AND PYTHON)
+  execute_process(COMMAND ${GO} build -C ${GO_SOURCE}/../mandelbrot -o ${DIRECTORY}/mandelbrot_go .
+                  COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/../scripts/bench --no-build --build-dir=${BUILD}
+                          --go-dir=${DIRECTORY} --scale=0.0005 --reps=2 --procs=2 --only=yield_2|mandelbrot_pixel --csv
+                          --plot=${DIRECTORY}/ratios.svg
+                  OUTPUT_VARIABLE table RESULT_VARIABLE status)
+  expect("${table}" ${status} EQUAL 0 "status of scripts/bench")
+  foreach(row "benchmark,procs,trace,creel,peer,unit,ratio,ratio_min,ratio_max,"
+              "\nyield_2,2,off,[0-9.]+,[0-9.]+,ns/yield," "\nyield_2,2,on," "\nmandelbrot_pixel,2,off," "\nmandelbrot_pixel,2,on," "events/op")
+    expect("" "${table}" MATCHES "${row}" "the table of scripts/bench")
+  endforeach()
+  file(READ ${DIRECTORY}/ratios.svg plot)
+  expect("" "${plot}" MATCHES "<svg .*yield_2.*</svg>" "the plot of scripts/bench")
+endif()

@@ -1,0 +1,25 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// creel: fibers on processors, as in Go, with Go's execution tracer. Everything for users.
+
+#pragma once
+
+#include "creel/runtime/dump.h"        // dump
+#include "creel/runtime/go.h"          // go, spawn, JoinHandle, FiberOptions
+#include "creel/runtime/options.h"     // Options
+#include "creel/runtime/run.h"         // run
+#include "creel/runtime/this_fiber.h"  // yield, sleep, checkpoint, procs, set_procs, this_fiber
+#include "creel/sched/blocking.h"      // blocking
+#include "creel/sched/fiber_local.h"   // FiberLocal
+#include "creel/sched/pin.h"           // PinScope
+#include "creel/sync/barrier.h"        // Barrier
+#include "creel/sync/channel.h"        // Channel, ChannelClosed
+#include "creel/sync/cond_var.h"       // CondVar
+#include "creel/sync/mutex.h"          // Mutex
+#include "creel/sync/once.h"           // Once
+#include "creel/sync/rw_mutex.h"       // RWMutex
+#include "creel/sync/select.h"         // select, on_recv, on_send, after, otherwise
+#include "creel/sync/semaphore.h"      // Semaphore
+#include "creel/sync/wait_group.h"     // WaitGroup
+#include "creel/tracer/trace.h"        // trace::start, Task, Region, log, label

@@ -1,0 +1,118 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// Who gets the P of a fiber in a blocking section is decided by one compare-exchange on Processor::syscall_section, a word
+// that names this very section (worker and count), so nobody can mistake another for it:
+//
+//   owner    enters   store that word    release: all it did with the P is visible to a thief
+//   owner    leaves   CAS word -> 0      won: nothing happened
+//   thief    retakes  CAS word -> 0      won: the P is the thief's (monitor.cc, with ProcSteal in its Section)
+//
+// The trace: the thief reads the word before it opens its Section, so it is not in an older generation than the owner's
+// GoSyscallBegin; the owner reports the loss in a Section it opens after it has seen the exchange, so that is not in an older
+// generation than the ProcSteal.
+
+#include "creel/sched/blocking.h"
+
+#include <cerrno>
+#include <mutex>
+
+#include "creel/sched/base/check.h"
+#include "creel/sched/preempt.h"
+#include "creel/sched/scheduler.h"
+#include "creel/tracer/hook.h"
+
+namespace creel::sched {
+
+using tracer::FiberStatus;
+using tracer::ProcStatus;
+using tracer::Section;
+
+void enter_blocking() {
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->fiber == nullptr) return;
+  if (worker->syscall_depth++ != 0) return;
+  Fiber* self = worker->running();
+  Processor* proc = worker->processor();
+  const std::uint32_t tick = proc->syscall_tick.load(std::memory_order_relaxed) + 1;
+  proc->syscall_tick.store(tick, std::memory_order_relaxed);
+  worker->syscall_section = worker->id << 32 | tick;
+  Section section(*worker);
+  if (section) section.syscall_begin();
+  self->status.store(FiberStatus::kSyscall, std::memory_order_relaxed);
+  proc->status.store(ProcStatus::kSyscall, std::memory_order_relaxed);
+  proc->syscall_section.store(worker->syscall_section, std::memory_order_release);  // pairs with a thief's compare-exchange
+}
+
+namespace {
+
+// errno's address is per thread and is hoisted across calls (it is declared const): read it anew after a switch.
+__attribute__((noinline)) void set_errno(int value) noexcept {
+  asm volatile("");
+  errno = value;
+}
+
+// The P was retaken. Goes on with an idle one if there is any. Caller: on the fiber's stack.
+bool resume_with_idle_proc(Worker& worker, Fiber* self) {
+  Scheduler& s = worker.scheduler;
+  Processor* proc = nullptr;
+  {
+    std::lock_guard guard(s.lock);
+    if (!s.stopping.load(std::memory_order_seq_cst)) proc = take_idle_proc(s);
+  }
+  if (proc == nullptr) return false;
+  acquire_proc(worker, proc);
+  {
+    Section section(worker);
+    if (section) section.syscall_end_blocked();
+    self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);
+    worker.fiber = nullptr;
+  }
+  worker.syscall_depth = 0;
+  start_fiber(worker, self);
+  return true;
+}
+
+}  // namespace
+
+void leave_blocking() {
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->fiber == nullptr) return;
+  if (worker->syscall_depth != 1) {
+    --worker->syscall_depth;
+    return;
+  }
+  const int saved_errno = errno;
+  Fiber* self = worker->running();
+  Processor* proc = worker->processor();
+  bool kept = false;
+  {
+    Section section(*worker);
+    std::uint64_t own = worker->syscall_section;
+    // Acquire pairs with the release of a thief: not needed for the P, which is lost then, but for its ProcSteal's order.
+    kept = proc->syscall_section.compare_exchange_strong(own, 0, std::memory_order_acq_rel, std::memory_order_acquire);
+    if (kept) proc->status.store(ProcStatus::kRunning, std::memory_order_relaxed);
+    if (kept) {
+      self->status.store(FiberStatus::kRunning, std::memory_order_relaxed);
+      if (section) section.syscall_end();
+    } else {
+      worker->proc = nullptr;
+    }
+  }
+  if (kept) {
+    worker->syscall_depth = 0;
+    safe_point();
+  } else if (!resume_with_idle_proc(*worker, self)) {
+    {
+      Section section(*worker);
+      if (section) section.syscall_end_blocked();
+      self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the global queue
+      worker->fiber = nullptr;
+    }
+    worker->syscall_depth = 0;
+    switch_away(*worker, self, After::kGlobal);
+  }
+  set_errno(saved_errno);
+}
+
+}  // namespace creel::sched

@@ -1,0 +1,367 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// A worker's loop: what to run next.
+//
+// Order of search, as Go's findRunnable: timers due; each 61st round the global queue, for fairness; the local queue; the
+// global queue; the poller; then, if not too many others do so already, steal from other processors (their timers on the
+// last try); then the idle protocol of idle.cc. Source: schedule, findRunnable, stealWork, runqsteal of runtime/proc.go.
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "creel/sched/base/check.h"
+#include "creel/sched/base/pause.h"
+#include "creel/sched/park.h"
+#include "creel/sched/preempt.h"
+#include "creel/sched/scheduler.h"
+#include "creel/sched/spawn.h"
+#include "creel/sched/thread_start.h"
+#include "creel/tracer/hook.h"
+
+namespace creel::sched {
+namespace {
+
+constexpr std::uint32_t kGlobalEvery = 61;  // prime, so that it does not fall in step with a program's own period
+constexpr int kStealRounds = 4;
+
+// Moves a batch from the global queue to the worker's P and returns the first; null: empty. `limit` 0: a fair share.
+Fiber* take_global(Worker& worker, std::uint32_t limit) {
+  Scheduler& s = worker.scheduler;
+  const std::int64_t size = s.global_queue.size();
+  if (size <= 0) return nullptr;
+  std::array<Fiber*, decltype(Processor::queue)::kHalf> batch;
+  const std::int64_t share = size / s.procs.load(std::memory_order_relaxed) + 1;
+  auto want = static_cast<std::uint32_t>(std::min<std::int64_t>(share, static_cast<std::int64_t>(batch.size())));
+  if (limit != 0) want = std::min(want, limit);
+  const std::uint32_t got = s.global_queue.pop(batch.data(), want);
+  for (std::uint32_t i = 1; i < got; ++i) enqueue(worker, batch[i], false);
+  return got == 0 ? nullptr : batch[0];
+}
+
+Fiber* take_local(Processor& proc, bool& inherits) noexcept {
+  inherits = false;
+  Fiber* next = proc.runnext.load(std::memory_order_relaxed);
+  // Only the owner puts a fiber here, stealers only take it away: a failed exchange means it was stolen.
+  if (next != nullptr && proc.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel)) {
+    inherits = true;
+    return next;
+  }
+  return proc.queue.pop();
+}
+
+void count_start(Processor& proc, bool inherits) noexcept {
+  if (!inherits) {
+    proc.sched_tick.store(proc.sched_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  }
+}
+
+// Half of `victim`'s queue to the worker's P; returns one to run. `take_next`: also its runnext.
+Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
+  std::array<Fiber*, decltype(Processor::queue)::kHalf> batch;
+  std::uint32_t count = victim.queue.grab(batch.data());
+  if (count == 0) {
+    if (!take_next) return nullptr;
+    Fiber* next = victim.runnext.load(std::memory_order_relaxed);
+    if (next == nullptr) return nullptr;
+    if (victim.status.load(std::memory_order_relaxed) == tracer::ProcStatus::kRunning) {
+      // The owner is most likely about to block and run it itself: give it some 3 us (Go sleeps as long).
+      for (int i = 0; i < 60; ++i) cpu_pause();
+      if (victim.runnext.load(std::memory_order_relaxed) != next) return nullptr;
+    }
+    return victim.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel) ? next : nullptr;
+  }
+  for (std::uint32_t i = 0; i + 1 < count; ++i) enqueue(worker, batch[i], false);
+  return batch[count - 1];
+}
+
+// Runs what is due on `proc`. Returns whether anything fired (there may be local work now).
+bool run_timers(Processor& proc) {
+  const std::int64_t when = proc.timers.next_when();
+  if (when == TimerHeap::kNever) return false;
+  const std::int64_t now = now_ns();
+  return when <= now && proc.timers.run(now) != 0;
+}
+
+Fiber* steal_work(Worker& worker) {
+  Scheduler& s = worker.scheduler;
+  Processor* own = worker.processor();
+  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
+  for (int round = 0; round < kStealRounds; ++round) {
+    const bool last = round == kStealRounds - 1;
+    const std::uint32_t offset = fast_random();
+    for (std::uint32_t i = 0; i < made; ++i) {
+      if (s.stopping.load(std::memory_order_relaxed)) return nullptr;
+      Processor* victim = s.proc((offset + i) % made);
+      if (victim == own) continue;
+      if (last && run_timers(*victim)) {
+        bool inherits = false;
+        if (Fiber* fiber = take_local(*own, inherits)) return fiber;
+      }
+      if (Fiber* fiber = steal_from(worker, *victim, last)) return fiber;
+    }
+  }
+  return nullptr;
+}
+
+// Makes fibers a poll returned runnable and queues them; returns the first to run if `keep_first`.
+Fiber* inject(Worker& worker, Fiber* list, bool keep_first) {
+  Fiber* first = nullptr;
+  bool queued = false;
+  while (list != nullptr) {
+    Fiber* fiber = list;
+    list = list->next;
+    mark_ready(worker, fiber);
+    if (keep_first && first == nullptr) {
+      first = fiber;
+      continue;
+    }
+    queued = true;
+    if (worker.proc != nullptr) {
+      enqueue(worker, fiber, false);
+    } else {
+      worker.scheduler.global_queue.push(fiber);
+    }
+  }
+  if (queued) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // submit, then look for idle Ps (idle.cc, step 2)
+    if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
+  }
+  return first;
+}
+
+// The slice is over: the fiber next in line would go on in it. It goes behind the others of the queue, which two fibers that
+// keep readying each other would else keep waiting for ever.
+void demote_next(Worker& worker) {
+  Processor& proc = *worker.processor();
+  if (Fiber* next = proc.runnext.exchange(nullptr, std::memory_order_acq_rel)) enqueue(worker, next, false);
+}
+
+void start_spinning(Worker& worker) {
+  worker.spinning = true;
+  worker.scheduler.spinning.fetch_add(1, std::memory_order_seq_cst);
+}
+
+void stop_spinning(Worker& worker) {
+  worker.spinning = false;
+  worker.scheduler.spinning.fetch_sub(1, std::memory_order_seq_cst);
+}
+
+// The worker has no P any more and nothing was found: last look for work that came in meanwhile (idle.cc, step 4).
+// Returns a P to go on with, or null.
+Processor* recheck(Scheduler& s, std::int64_t& timer_when) {
+  bool work = s.global_queue.size() > 0;
+  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
+  timer_when = TimerHeap::kNever;
+  for (std::uint32_t i = 0; i < made; ++i) {
+    const Processor* p = s.proc(i);
+    // runnext first: a fiber displaced from it is in the ring by then.
+    work = work || p->runnext.load(std::memory_order_seq_cst) != nullptr || !p->queue.empty();
+    timer_when = std::min(timer_when, p->timers.next_when());
+  }
+  if (!work) return nullptr;
+  std::lock_guard guard(s.lock);
+  return take_idle_proc(s);
+}
+
+// Blocks in the poller until an event or `when`. Returns a fiber to run (with a P acquired), or null: look again.
+Fiber* wait_in_poller(Worker& worker, std::int64_t when, bool was_spinning) {
+  Scheduler& s = worker.scheduler;
+  const std::int64_t delay = when == TimerHeap::kNever ? -1 : std::max<std::int64_t>(0, when - now_ns());
+  s.poll_until.store(when, std::memory_order_seq_cst);
+  // After announcing poll_until: a timer armed earlier than that either is seen here or interrupts the poll.
+  std::int64_t again = TimerHeap::kNever;
+  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < made; ++i) again = std::min(again, s.proc(i)->timers.next_when());
+  Fiber* list = again < when || s.stopping.load(std::memory_order_seq_cst) ? nullptr : s.poller->poll(delay);
+  s.poll_until.store(0, std::memory_order_seq_cst);
+  s.last_poll.store(now_ns(), std::memory_order_seq_cst);
+  if (s.stopping.load(std::memory_order_seq_cst)) return nullptr;
+  Processor* proc = nullptr;
+  {
+    std::lock_guard guard(s.lock);
+    proc = take_idle_proc(s);
+  }
+  if (proc == nullptr) {
+    inject(worker, list, false);
+    return nullptr;
+  }
+  acquire_proc(worker, proc);
+  Fiber* first = inject(worker, list, true);
+  if (was_spinning && first == nullptr) start_spinning(worker);
+  return first;
+}
+
+// Finds a fiber to run, waiting as long as it takes. Null: the runtime stops. On return the worker holds a P.
+Fiber* find_runnable(Worker& worker) {
+  Scheduler& s = worker.scheduler;
+  bool timer_due = false;  // came back from the poller for a timer that somebody must fire: look on every P
+  for (;;) {
+    if (worker.proc != nullptr && clear_attention(*worker.processor())) demote_next(worker);
+    // After clearing: whoever raises attention has set these before.
+    if (s.stopping.load(std::memory_order_seq_cst)) return nullptr;
+    if (worker.proc == nullptr) {
+      stop_worker(worker);
+      continue;
+    }
+    if (worker.next_fiber != nullptr) return std::exchange(worker.next_fiber, nullptr);
+    if (worker.picked != nullptr) return std::exchange(worker.picked, nullptr);
+    Processor& proc = *worker.processor();
+    if (proc.retired.load(std::memory_order_seq_cst)) {
+      empty_retired_proc(worker, &proc);
+      continue;
+    }
+
+    run_timers(proc);
+    bool inherits = false;
+    if (proc.sched_tick.load(std::memory_order_relaxed) % kGlobalEvery == 0) {
+      if (Fiber* fiber = take_global(worker, 1)) {
+        count_start(proc, false);
+        return fiber;
+      }
+    }
+    if (Fiber* fiber = take_local(proc, inherits)) {
+      count_start(proc, inherits);
+      return fiber;
+    }
+    if (Fiber* fiber = take_global(worker, 0)) {
+      count_start(proc, false);
+      return fiber;
+    }
+    if (s.poller->has_waiters() && s.last_poll.load(std::memory_order_seq_cst) != 0) {
+      if (Fiber* fiber = inject(worker, s.poller->poll(0), true)) {
+        count_start(proc, false);
+        return fiber;
+      }
+    }
+    // At most half of the busy processors' number of thieves: more only heat the machine.
+    const std::uint32_t procs = s.procs.load(std::memory_order_relaxed);
+    if (worker.spinning || std::exchange(timer_due, false) ||
+        2 * s.spinning.load(std::memory_order_relaxed) + s.idle_proc_count.load(std::memory_order_relaxed) < procs) {
+      if (!worker.spinning) start_spinning(worker);
+      if (Fiber* fiber = steal_work(worker)) {
+        if (s.fruitless.load(std::memory_order_relaxed) != 0) s.fruitless.store(0, std::memory_order_relaxed);
+        count_start(proc, false);
+        return fiber;
+      }
+    }
+
+    // Nothing: give up the P (idle.cc, steps 1 to 4).
+    release_proc(worker);
+    {
+      std::lock_guard guard(s.lock);
+      put_idle_proc(s, &proc);
+    }
+    const bool was_spinning = worker.spinning;
+    if (was_spinning) stop_spinning(worker);
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // step 3: pairs with the submitters' exchange
+    std::int64_t timer_when = TimerHeap::kNever;
+    if (was_spinning) s.fruitless.fetch_add(1, std::memory_order_relaxed);
+    if (Processor* again = recheck(s, timer_when)) {
+      acquire_proc(worker, again);
+      start_spinning(worker);
+      continue;
+    }
+    if ((timer_when != TimerHeap::kNever || s.poller->has_waiters()) &&
+        s.last_poll.exchange(0, std::memory_order_seq_cst) != 0) {
+      if (Fiber* fiber = wait_in_poller(worker, timer_when, was_spinning)) {
+        count_start(*worker.processor(), false);
+        return fiber;
+      }
+      timer_due = timer_when != TimerHeap::kNever;
+      continue;
+    }
+    stop_worker(worker);
+  }
+}
+
+// Found something to run: no longer looking. If that was the last one looking, another must take over, as there may be
+// more work (idle.cc, step 5).
+void reset_spinning(Worker& worker) {
+  if (!worker.spinning) return;
+  worker.spinning = false;
+  const std::uint32_t before = worker.scheduler.spinning.fetch_sub(1, std::memory_order_seq_cst);
+  if (before == 1 && worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
+}
+
+// Runs `fiber` until this worker comes back to its own stack.
+void run_fiber(Worker& worker, Fiber* fiber) {
+  start_fiber(worker, fiber);
+  Context& target = fiber->context();
+  annotate_happens_before(&worker);
+  switch_context(worker.context, target, &worker);
+  annotate_happens_after(&worker);
+  finish_switch(worker);
+}
+
+}  // namespace
+
+void enqueue(Worker& worker, Fiber* fiber, bool next) {
+  Processor& proc = *worker.processor();
+  if (next) {
+    // Acq_rel pairs with a stealer's compare-exchange; seq_cst, as the submitter then reads idle_proc_count (idle.cc).
+    fiber = proc.runnext.exchange(fiber, std::memory_order_seq_cst);
+    if (fiber == nullptr) return;
+  }
+  while (!proc.queue.push(fiber)) {
+    // Full: half of it and the new one go to the global queue.
+    std::array<Fiber*, decltype(Processor::queue)::kHalf + 1> batch;
+    if (!proc.queue.pop_half(batch.data())) continue;
+    batch.back() = fiber;
+    worker.scheduler.global_queue.push_batch(batch.data(), static_cast<std::uint32_t>(batch.size()));
+    return;
+  }
+}
+
+Fiber* pick_local(Worker& worker) noexcept {
+  Processor* proc = worker.processor();
+  if (proc == nullptr || worker.syscall_depth != 0 || worker.locked_fiber != nullptr) return nullptr;
+  if (proc->attention.load(std::memory_order_relaxed) || worker.scheduler.config.force_migration) return nullptr;
+  const std::int64_t when = proc->timers.next_when();
+  if (when != TimerHeap::kNever && when <= now_ns()) return nullptr;  // timers run on the scheduler's stack only
+  if (proc->sched_tick.load(std::memory_order_relaxed) % kGlobalEvery == 0 && worker.scheduler.global_queue.size() > 0) {
+    return nullptr;
+  }
+  bool inherits = false;
+  Fiber* fiber = take_local(*proc, inherits);
+  if (fiber == nullptr) return nullptr;
+  count_start(*proc, inherits);
+  if (fiber->pinned) [[unlikely]] {
+    worker.picked = fiber;
+    return nullptr;
+  }
+  return fiber;
+}
+
+void worker_main(Worker* worker) {
+  ThreadStart thread(*worker);
+  Scheduler& s = worker->scheduler;
+  if (s.boot.fiber != nullptr) {
+    submit_fiber(std::exchange(s.boot.fiber, nullptr), s.boot.callable, s.boot.site);
+  }
+  for (;;) {
+    if (worker->locked_fiber != nullptr) {
+      wait_pinned(*worker);
+      if (s.stopping.load(std::memory_order_seq_cst)) break;
+      run_fiber(*worker, worker->locked_fiber);
+      continue;
+    }
+    Fiber* fiber = find_runnable(*worker);
+    if (fiber == nullptr) break;
+    reset_spinning(*worker);
+    if (fiber->pinned && fiber->extra->pinned_to != worker) {
+      start_pinned(*worker, fiber);
+      continue;
+    }
+    if (s.config.force_migration && !fiber->pinned && fiber->last_worker == static_cast<std::uint32_t>(worker->id)) {
+      // Another thread runs it, on this P: works with one P too.
+      Processor* proc = release_proc(*worker);
+      start_worker(s, proc, false, fiber);
+      continue;
+    }
+    run_fiber(*worker, fiber);
+  }
+}
+
+}  // namespace creel::sched

@@ -1,0 +1,275 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// The hand-over between contexts.
+//
+// A fiber that stops running chooses its successor itself, on its own stack, and switches straight to it; only when its
+// P's local queue has nothing (or timers are due, or attention is wanted) does it switch to the worker's scheduler stack.
+// Numbered, since this is where wake-ups get lost when done wrong:
+//
+//  1. The event and the new status (Waiting, Runnable) are set in one Section while still on the old stack, and
+//     worker.fiber becomes null. Nobody can act on the fiber yet: the lock its waiters need is held, or its node is
+//     not published, until step 4.
+//  2. The successor is popped. Nothing that may run user code or take a lock of sync/ happens here (no timers).
+//  3. The switch saves the old context.
+//  4. The successor's first act is finish_switch(): on_cpu = false (release), then the commit (unlock), or the push onto
+//     a queue. Only from here may another worker resume the fiber.
+//
+// TSan is told that what one context did on a worker happened before what the next one does there, which is so. It thus
+// sees a race between two fibers only when they run on different workers.
+// Source: gopark/park_m/goready of runtime/proc.go; there each switch passes through the scheduler stack.
+
+#include "creel/sched/park.h"
+
+#include <new>
+
+#include "creel/sched/base/check.h"
+#include "creel/sched/base/pause.h"
+#include "creel/sched/bind_stack.h"
+#include "creel/sched/preempt.h"
+#include "creel/sched/scheduler.h"
+#include "creel/tracer/hook.h"
+
+namespace creel::sched {
+
+using tracer::FiberStatus;
+using tracer::Section;
+using tracer::StopReason;
+
+Fiber* current_fiber_or_null() noexcept {
+  Worker* worker = this_worker();
+  return worker == nullptr ? nullptr : worker->running();
+}
+
+Fiber* current_fiber(const char* what) noexcept {
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->fiber == nullptr || worker->syscall_depth != 0) [[unlikely]] {
+    misuse_outside_fiber(what, worker != nullptr && worker->syscall_depth != 0);
+  }
+  return worker->running();
+}
+
+void start_fiber(Worker& worker, Fiber* fiber) {
+  if (fiber->stack == nullptr) bind_stack(worker, fiber);
+  fiber->last_worker = static_cast<std::uint32_t>(worker.id);
+  Section section(worker);
+  fiber->on_cpu.store(true, std::memory_order_relaxed);  // owner; read by sweeps after a claim
+  fiber->status.store(FiberStatus::kRunning, std::memory_order_relaxed);
+  worker.fiber = fiber;
+  if (section) section.fiber_start(*fiber);
+}
+
+void finish_switch(Worker& worker) {
+  Fiber* fiber = worker.previous;
+  if (fiber == nullptr) return;
+  worker.previous = nullptr;
+  const After after = worker.after;
+  if (after == After::kExit) {
+    recycle(worker, fiber, fiber->owned_stack());
+    return;
+  }
+  // Release pairs with the acquire in a sweep or dump that walks the stack.
+  fiber->on_cpu.store(false, std::memory_order_release);
+  switch (after) {
+    case After::kPark:
+      if (worker.commit != nullptr && !worker.commit(fiber, worker.commit_arg)) ready(fiber);
+      break;
+    case After::kLocal:
+      enqueue(worker, fiber, false);
+      break;
+    case After::kNext:
+      enqueue(worker, fiber, true);
+      break;
+    case After::kGlobal:
+      worker.scheduler.global_queue.push(fiber);
+      if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
+      break;
+    case After::kNothing:
+    case After::kExit:
+      break;
+  }
+}
+
+void switch_away(Worker& worker, Fiber* self, After after) {
+  worker.previous = self;
+  worker.after = after;
+  self->parked_frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  Fiber* next = pick_local(worker);
+  Context* target = &worker.context;
+  if (next != nullptr) {
+    start_fiber(worker, next);
+    target = &next->context();
+  }
+  Context& own = self->context();
+  annotate_happens_before(&worker);
+  auto* resumed_on = static_cast<Worker*>(switch_context(own, *target, &worker));
+  annotate_happens_after(resumed_on);
+  finish_switch(*resumed_on);  // `worker` may be another thread's by now
+}
+
+void park(BlockReason reason, ParkCommit commit, void* arg, const void* object) {
+  Worker* worker = this_worker();
+  Fiber* self = current_fiber();
+  self->wait_object = object;
+  self->since_ns = worker->scheduler.coarse_now.load(std::memory_order_relaxed);
+  worker->commit = commit;
+  worker->commit_arg = arg;
+  {
+    Section section(*worker);
+    if (section) section.fiber_block(reason);
+    self->reason = reason;
+    self->status.store(FiberStatus::kWaiting, std::memory_order_relaxed);  // published by the commit's unlock
+    worker->fiber = nullptr;
+  }
+  switch_away(*worker, self, After::kPark);
+}
+
+void park_unlock(BlockReason reason, SpinLock& lock, const void* object) {
+  park(
+      reason,
+      [](Fiber*, void* arg) {
+        static_cast<SpinLock*>(arg)->unlock();
+        return true;
+      },
+      &lock, object);
+}
+
+void mark_ready(Worker& worker, Fiber* fiber) {
+  Section section(worker);
+  if (section) section.fiber_unblock(*fiber);
+  fiber->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue
+}
+
+void ready(Fiber* fiber, bool next) {
+  Worker* worker = this_worker();
+  if (worker == nullptr) [[unlikely]] {
+    misuse("a thread that is not one of creel's wakes a fiber (by a channel, mutex, wait group ...): not supported; let a fiber "
+           "in creel::blocking() wait for such a thread");
+  }
+  mark_ready(*worker, fiber);
+  Scheduler& s = worker->scheduler;
+  if (worker->proc == nullptr || worker->syscall_depth != 0) {
+    s.global_queue.push(fiber);
+  } else {
+    enqueue(*worker, fiber, next);
+    if (!next) std::atomic_thread_fence(std::memory_order_seq_cst);  // submit, then look for idle Ps (idle.cc, step 2)
+  }
+  if (s.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_after_ready(*worker, next);
+}
+
+// Gives up the rest of the slice to others; `after` says where the fiber goes.
+static void stop_running(Worker& worker, Fiber* self, StopReason reason, After after) {
+  {
+    Section section(worker);
+    if (section) section.fiber_stop(reason);
+    self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue, in finish_switch
+    worker.fiber = nullptr;
+  }
+  switch_away(worker, self, after);
+}
+
+// Whether the worker has nothing to run but its current fiber: no local or global work, no timer due, no attention.
+static bool nothing_else(Worker& worker) noexcept {
+  Processor* proc = worker.processor();
+  if (!proc->queue.empty() || proc->runnext.load(std::memory_order_relaxed) != nullptr) return false;
+  if (proc->attention.load(std::memory_order_relaxed) || worker.locked_fiber != nullptr) return false;
+  if (worker.scheduler.global_queue.size() > 0 || worker.scheduler.config.force_migration) return false;
+  const std::int64_t when = proc->timers.next_when();
+  return when == TimerHeap::kNever || when > now_ns();
+}
+
+void yield() {
+  Worker* worker = this_worker();
+  Fiber* self = current_fiber("creel::yield()");
+  if (nothing_else(*worker)) {
+    // Goes on at once, but with the events of a real yield.
+    {
+      Section section(*worker);
+      if (section) section.fiber_stop(StopReason::kYield);
+      self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);
+      worker->fiber = nullptr;
+    }
+    return start_fiber(*worker, self);
+  }
+  stop_running(*worker, self, StopReason::kYield, After::kLocal);
+}
+
+void preempt_self(Worker& worker) {
+  stop_running(worker, worker.running(), StopReason::kPreempted, After::kGlobal);
+}
+
+void ready_and_yield(Fiber* fiber) {
+  Worker* worker = this_worker();
+  Fiber* self = current_fiber();
+  mark_ready(*worker, fiber);
+  enqueue(*worker, fiber, true);
+  stop_running(*worker, self, StopReason::kPreempted, After::kLocal);
+}
+
+namespace {
+
+struct Sleep {
+  Timer timer;
+  Clock::time_point when;
+};
+
+void wake_sleeper(Timer&, void* arg) { ready(static_cast<Fiber*>(arg)); }
+
+}  // namespace
+
+void sleep_until(Clock::time_point when) {
+  Fiber* self = current_fiber("creel::sleep_until()");
+  Sleep sleep{.timer = Timer(wake_sleeper, self), .when = when};
+  // Armed by the commit: it must not fire before the fiber is parked.
+  park(
+      BlockReason::kSleep,
+      [](Fiber*, void* arg) {
+        auto* s = static_cast<Sleep*>(arg);
+        try {
+          s->timer.start(s->when);
+        } catch (const std::bad_alloc&) {  // parked already: there is nobody to throw it to
+          fail("out of memory: cannot arm the timer of a sleep");
+        }
+        return true;
+      },
+      &sleep);
+}
+
+void sleep_for(std::chrono::nanoseconds duration) {
+  if (duration.count() <= 0) return yield();
+  const auto now = Clock::now();
+  // A duration that reaches past the clock's end means forever.
+  const auto when = duration > Clock::time_point::max() - now ? Clock::time_point::max() : now + duration;
+  sleep_until(when);
+}
+
+bool can_spin(int iteration) noexcept {
+  // Source: sync_runtime_canSpin. Spinning helps only while another P runs the holder.
+  constexpr int kActiveSpins = 4;
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->proc == nullptr || iteration >= kActiveSpins) return false;
+  Scheduler& s = worker->scheduler;
+  const std::uint32_t procs = s.procs.load(std::memory_order_relaxed);
+  if (procs <= 1 || procs <= s.idle_proc_count.load(std::memory_order_relaxed) +
+                                s.spinning.load(std::memory_order_relaxed) + 1) {
+    return false;
+  }
+  return worker->processor()->queue.empty();
+}
+
+void do_spin() noexcept {
+  for (int i = 0; i < 30; ++i) cpu_pause();
+}
+
+std::uint32_t fast_random() noexcept {
+  Worker* worker = this_worker();
+  check(worker != nullptr, "fast_random() on a thread the runtime does not know");
+  std::uint64_t x = worker->random_state;  // xorshift64*, Vigna 2016
+  x ^= x >> 12;
+  x ^= x << 25;
+  x ^= x >> 27;
+  worker->random_state = x;
+  return static_cast<std::uint32_t>((x * 0x2545F4914F6CDD1DULL) >> 32);
+}
+
+}  // namespace creel::sched

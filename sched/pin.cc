@@ -1,0 +1,32 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+#include "creel/sched/pin.h"
+
+#include "creel/sched/base/check.h"
+#include "creel/sched/park.h"
+#include "creel/sched/scheduler.h"
+
+namespace creel {
+
+PinScope::PinScope() {
+  sched::Fiber* self = sched::current_fiber("creel::PinScope");
+  sched::FiberExtra& extra = self->more();
+  if (extra.pin_depth++ != 0) return;
+  sched::Worker* worker = sched::this_worker();
+  extra.pinned_to = worker;
+  self->pinned = true;
+  worker->locked_fiber = self;
+}
+
+PinScope::~PinScope() {
+  sched::Fiber* self = sched::current_fiber("creel::PinScope");
+  if (--self->extra->pin_depth != 0) return;
+  sched::Worker* worker = sched::this_worker();
+  sched::check(worker->locked_fiber == self, "a pinned fiber left its worker");
+  worker->locked_fiber = nullptr;
+  self->extra->pinned_to = nullptr;
+  self->pinned = false;
+}
+
+}  // namespace creel

@@ -1,0 +1,94 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// Bounded queue of runnable fibers owned by one Processor (P).
+//
+// Thread safety: push(), pop() and steal_into() only from the worker that holds the P; grab() from any other worker;
+// size() from anyone, approximate. Blocking: never. Allocates: never.
+// Source: the ring of Go's runq (runtime/proc.go: runqput, runqget, runqgrab, runqsteal).
+//
+// Invariants:
+//  1. head_ <= tail_ and tail_ - head_ <= kCapacity (modulo 2^32). Broken, a stealer reads a slot twice.
+//  2. Only the owner writes tail_; anyone may advance head_, by compare-exchange only.
+//  3. A slot between head_ and tail_ is written before tail_ passes it, and not rewritten before head_ has passed it.
+
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+
+#include "creel/sched/base/cache_line.h"
+
+namespace creel::sched {
+
+template <typename T, std::uint32_t kCapacity = 256>  // tests use 4, to reach wrap-around
+class RunQueue {
+  static_assert(kCapacity >= 2 && (kCapacity & (kCapacity - 1)) == 0, "index masking needs a power of two");
+
+ public:
+  static constexpr std::uint32_t kHalf = kCapacity / 2;
+
+  // Appends `item`. Returns false when full: the caller then takes half out by pop_half(). Caller: owner.
+  [[nodiscard]] bool push(T item) noexcept {
+    const std::uint32_t head = head_.load(std::memory_order_acquire);  // pairs with the stealers' CAS: slot is free
+    const std::uint32_t tail = tail_.load(std::memory_order_relaxed);  // ours
+    if (tail - head >= kCapacity) return false;
+    slots_[tail % kCapacity].store(item, std::memory_order_relaxed);
+    tail_.store(tail + 1, std::memory_order_release);  // pairs with the acquire in grab(): publishes the slot
+    return true;
+  }
+
+  // Takes the oldest item, or a null T when empty. Caller: owner.
+  [[nodiscard]] T pop() noexcept {
+    std::uint32_t head = head_.load(std::memory_order_acquire);  // pairs with stealers' CAS
+    for (;;) {
+      const std::uint32_t tail = tail_.load(std::memory_order_relaxed);
+      if (head == tail) return T{};
+      T item = slots_[head % kCapacity].load(std::memory_order_relaxed);
+      // Release pairs with push()'s acquire of head_: the slot was read before it may be reused.
+      if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return item;
+    }
+  }
+
+  // Takes the older half of a full queue into `out` (room for kHalf). Returns false if stealers were faster (the queue
+  // is no longer full; push again). Caller: owner.
+  [[nodiscard]] bool pop_half(T* out) noexcept {
+    std::uint32_t head = head_.load(std::memory_order_acquire);
+    if (tail_.load(std::memory_order_relaxed) - head != kCapacity) return false;
+    for (std::uint32_t i = 0; i < kHalf; ++i) out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
+    return head_.compare_exchange_strong(head, head + kHalf, std::memory_order_acq_rel, std::memory_order_relaxed);
+  }
+
+  // Takes half of the items (rounded up), oldest first, into `out` (room for kHalf). Returns how many; 0 means empty.
+  // Caller: any worker but the owner.
+  [[nodiscard]] std::uint32_t grab(T* out) noexcept {
+    for (;;) {
+      std::uint32_t head = head_.load(std::memory_order_acquire);        // pairs with other consumers' CAS
+      const std::uint32_t tail = tail_.load(std::memory_order_acquire);  // pairs with push(): slots are written
+      std::uint32_t count = tail - head;
+      count -= count / 2;
+      if (count == 0) return 0;
+      if (count > kHalf) continue;  // head and tail were read at different times
+      for (std::uint32_t i = 0; i < count; ++i) out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
+      if (head_.compare_exchange_strong(head, head + count, std::memory_order_acq_rel, std::memory_order_relaxed)) {
+        return count;
+      }
+    }
+  }
+
+  [[nodiscard]] std::uint32_t size() const noexcept {
+    // Acquire on both, head first: a fiber seen queued was queued; pairs with push() and the consumers' CAS.
+    const std::uint32_t head = head_.load(std::memory_order_acquire);
+    const std::uint32_t tail = tail_.load(std::memory_order_acquire);
+    return tail - head;
+  }
+  [[nodiscard]] bool empty() const noexcept { return size() == 0; }
+
+ private:
+  alignas(kCacheLine) std::atomic<std::uint32_t> head_{0};
+  alignas(kCacheLine) std::atomic<std::uint32_t> tail_{0};
+  std::array<std::atomic<T>, kCapacity> slots_{};  // relaxed; ordered by head_ and tail_
+};
+
+}  // namespace creel::sched

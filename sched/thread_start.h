@@ -1,0 +1,29 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// A worker's thread: creation, and what every worker sets up at its start and takes down at its end.
+
+#pragma once
+
+#include "creel/sched/overflow.h"
+#include "creel/sched/scheduler.h"
+
+namespace creel::sched {
+
+// Creates a worker thread that starts with `proc`. Ends the process, naming the limit, when no thread can be had.
+void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber);
+
+// Lives as long as the worker's thread: thread id, current_worker(), signal stack, tracer, own context.
+class ThreadStart {
+ public:
+  explicit ThreadStart(Worker& worker);
+  ~ThreadStart();
+  ThreadStart(const ThreadStart&) = delete;
+  ThreadStart& operator=(const ThreadStart&) = delete;
+
+ private:
+  Worker& worker_;
+  ThreadAltStack alt_stack_;
+};
+
+}  // namespace creel::sched

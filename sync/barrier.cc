@@ -1,0 +1,65 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+#include "creel/sync/barrier.h"
+
+#include <utility>
+
+#include "creel/sched/preempt.h"
+
+namespace creel {
+
+using sync::Outcome;
+using sync::Waiter;
+using sync::WakeList;
+
+Barrier::Barrier(std::size_t count, std::function<void()> completion)
+    : count_(count), completion_(std::move(completion)) {
+  if (count == 0) sched::misuse("creel::Barrier for zero fibers");
+}
+
+Barrier::~Barrier() { sync::expect_unused(queue_.empty(), "creel::Barrier destroyed while fibers wait for it"); }
+
+bool Barrier::arrive_and_wait() {
+  sched::safe_point();
+  Waiter self(sched::current_fiber("creel::Barrier::arrive_and_wait()"));
+  lock_.lock();
+  if (count_ == 0) sched::misuse("creel::Barrier: arrival after every fiber has dropped out");
+  if (++arrived_ == count_) {
+    complete_phase();
+    return true;
+  }
+  queue_.push_back(self);
+  sync::park_waiter(self, lock_, sched::BlockReason::kSync, this);
+  return false;
+}
+
+void Barrier::arrive_and_drop() {
+  sched::safe_point();
+  lock_.lock();
+  if (count_ == 0) sched::misuse("creel::Barrier: more fibers drop out than take part");
+  --count_;
+  if (arrived_ == count_) {
+    complete_phase();
+  } else {
+    lock_.unlock();
+  }
+}
+
+void Barrier::complete_phase() {
+  // The waiters are taken off first: fibers that arrive while the completion runs belong to the next phase. Whoever was
+  // waiting is decided and readied last, also when the completion throws.
+  struct Release {
+    ~Release() {
+      wakes.decide_all(Outcome::kDone);
+      wakes.ready_all();
+    }
+    WakeList wakes;
+  } release;
+  arrived_ = 0;
+  while (Waiter* waiter = queue_.pop_front()) release.wakes.add(*waiter);
+  lock_.unlock();
+  if (completion_) completion_();
+}
+
+}  // namespace creel

@@ -1,0 +1,79 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// A waiter is queued first, then the caller's lock is released (user code, may park), then the fiber parks. A
+// notification in between finds `parked` false: it decides the waiter but must not ready() a fiber that still runs;
+// park() then sees the decision under the lock and returns at once.
+
+#include "creel/sync/cond_var.h"
+
+#include "creel/sched/preempt.h"
+
+namespace creel {
+
+using sync::Outcome;
+using sync::Waiter;
+using sync::WakeList;
+
+CondVar::~CondVar() { sync::expect_unused(queue_.empty(), "creel::CondVar destroyed while fibers wait for it"); }
+
+void CondVar::enqueue(Waiter& self) noexcept {
+  lock_.lock();
+  self.parked = false;
+  queue_.push_back(self);
+  lock_.unlock();
+}
+
+void CondVar::withdraw(Waiter& self) noexcept {
+  // Decided: off the queue, and the condition variable may be gone already.
+  if (self.result() != Outcome::kWaiting) return;
+  lock_.lock();
+  if (self.queued) queue_.remove(self);
+  lock_.unlock();
+}
+
+Outcome CondVar::park(Waiter& self) {
+  sched::safe_point();  // here rather than on entry of wait(): the caller's lock is not held
+  lock_.lock();
+  if (self.result() != Outcome::kWaiting) {
+    lock_.unlock();
+    return self.result();
+  }
+  self.parked = true;
+  return sync::park_waiter(self, lock_, sched::BlockReason::kCond, this);
+}
+
+bool CondVar::expire(void* self, Waiter& waiter, WakeList&) {
+  static_cast<CondVar*>(self)->queue_.remove(waiter);
+  return true;
+}
+
+void CondVar::notify_one() {
+  sched::safe_point();
+  if (queue_.empty_hint()) return;
+  WakeList wakes;
+  lock_.lock();
+  if (Waiter* waiter = queue_.pop_front()) {
+    const bool parked = waiter->parked;  // read first: decided and not parked, it may leave at once
+    if (parked) wakes.add(*waiter);
+    waiter->decide(Outcome::kDone);
+  }
+  lock_.unlock();
+  wakes.ready_all();
+}
+
+void CondVar::notify_all() {
+  sched::safe_point();
+  if (queue_.empty_hint()) return;
+  WakeList wakes;
+  lock_.lock();
+  while (Waiter* waiter = queue_.pop_front()) {
+    const bool parked = waiter->parked;
+    if (parked) wakes.add(*waiter);
+    waiter->decide(Outcome::kDone);
+  }
+  lock_.unlock();
+  wakes.ready_all();
+}
+
+}  // namespace creel

@@ -1,0 +1,50 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+#include "creel/sync/once.h"
+
+#include "creel/sched/preempt.h"
+
+namespace creel {
+
+using sync::Outcome;
+using sync::Waiter;
+using sync::WakeList;
+
+Once::~Once() { sync::expect_unused(queue_.empty(), "creel::Once destroyed while fibers wait for it"); }
+
+bool Once::begin() {
+  sched::safe_point();
+  lock_.lock();
+  const State state = state_.load(std::memory_order_relaxed);
+  if (state != State::kRunning) {
+    if (state == State::kNew) state_.store(State::kRunning, std::memory_order_relaxed);
+    lock_.unlock();
+    return state == State::kNew;
+  }
+  Waiter self(sched::current_fiber("creel::Once::call()"));
+  queue_.push_back(self);
+  // kDone: the function has run. kRetry: it threw, and this fiber, the first in the queue, is to run it now.
+  return sync::park_waiter(self, lock_, sched::BlockReason::kSync, this) == Outcome::kRetry;
+}
+
+void Once::end(bool success) {
+  WakeList wakes;
+  lock_.lock();
+  if (success) {
+    state_.store(State::kDone, std::memory_order_release);  // pairs with the acquire in done()
+    while (Waiter* waiter = queue_.pop_front()) {
+      waiter->decide(Outcome::kDone);
+      wakes.add(*waiter);
+    }
+  } else if (Waiter* waiter = queue_.pop_front()) {
+    waiter->decide(Outcome::kRetry);  // state_ stays kRunning: the turn is passed on
+    wakes.add(*waiter);
+  } else {
+    state_.store(State::kNew, std::memory_order_relaxed);
+  }
+  lock_.unlock();
+  wakes.ready_all();
+}
+
+}  // namespace creel

@@ -1,0 +1,63 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// Runs a function once, whoever asks first; the others wait until it is done.
+//
+// An exception that leaves the function reaches its caller and leaves the Once uncalled: the next caller, or one that
+// waits, tries again (as std::call_once, unlike Go). call() from inside the function deadlocks.
+// Cost once done: one atomic load. Lifetime: may be destroyed once no call on it is running, that of the fiber which
+// ran the function included: the others may return before it does.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <utility>
+
+#include "creel/sync/wait_queue.h"
+
+namespace creel {
+
+class Once {
+ public:
+  constexpr Once() noexcept = default;
+  ~Once();
+  Once(const Once&) = delete;
+  Once& operator=(const Once&) = delete;
+
+  // Returns after `function` has run to its end, here or elsewhere; its effects are visible then.
+  // Blocking: parks the fiber while another one runs it. Errors: what `function` throws.
+  template <typename F, typename... Args>
+  void call(F&& function, Args&&... args) {
+    if (done() || !begin()) return;
+    Finish finish(*this);
+    std::invoke(std::forward<F>(function), std::forward<Args>(args)...);
+    finish.success = true;
+  }
+
+  // Whether the function has run. Acquire pairs with the release in end(): true implies its effects are visible.
+  [[nodiscard]] bool done() const noexcept { return state_.load(std::memory_order_acquire) == State::kDone; }
+
+ private:
+  enum class State : std::uint8_t { kNew, kRunning, kDone };
+
+  // Ends the call, by exception unless `success`.
+  struct Finish {
+    explicit Finish(Once& owner) noexcept : once(owner) {}
+    ~Finish() { once.end(success); }
+    Finish(const Finish&) = delete;
+    Finish& operator=(const Finish&) = delete;
+    Once& once;
+    bool success = false;
+  };
+
+  bool begin();  // true: the caller runs the function; false: it is done
+  void end(bool success);
+
+  std::atomic<State> state_{State::kNew};  // written under lock_
+  sched::SpinLock lock_;
+  sync::WaitQueue queue_;  // guarded by lock_
+};
+
+}  // namespace creel

@@ -1,0 +1,186 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// Invariants:
+//  1. A fiber queues only after a compare-exchange, under the queues' lock, that proves the lock is not free for it and
+//     sets its waiting flag. So whoever frees the lock sees the flag and comes for the queue.
+//  2. Readers wait only while kWriter or kWriterWaits is set. Whoever clears the last of the two admits them.
+//  3. The lock is free (no kWriter, no readers) with kWriterWaits set only between the unlock_shared() of the last
+//     reader and its slow path, which hands the lock to the first writer. Meanwhile no one else gets the lock, and the
+//     only waiting writer does not give up, even if its time is up: it is about to be woken, with the lock. So the slow
+//     path finds a writer, and is the only one on its way.
+//  4. After another fiber may have locked, unlocked and destroyed the mutex, an unlock does not touch it. Its last
+//  touch
+//     is one of two: the step that gives up its own hold (in unlock() kWriter, in unlock_shared() one kReader) where
+//     that leaves nobody for it to wake; or queue_lock_.unlock(), after it has taken waiters off and before it makes
+//     them ready: until then their lock() or lock_shared() is running. Before that step its own hold, or in
+//     unlock_shared_slow() the writer of invariant 3, keeps the mutex in use. So unlock_slow() does not free the lock
+//     under queue_lock_ if nobody waits any more: it starts over. Broken: a write to freed memory.
+//  5. The other users of queue_lock_ are calls of lock() and lock_shared() that have not returned: the park's commit,
+//     whose last touch is to release it, and the timer's function, which the waiting frame waits for (wait_queue.h, 4).
+
+#include "creel/sync/rw_mutex.h"
+
+namespace creel {
+
+using sync::Clock;
+using sync::Outcome;
+using sync::Waiter;
+using sync::WakeList;
+
+RWMutex::~RWMutex() {
+  sync::expect_unused(writers_.empty() && readers_.empty(), "creel::RWMutex destroyed while fibers wait for it");
+}
+
+bool RWMutex::lock_until(Clock::time_point deadline) {
+  return lock_slow(deadline == Clock::time_point::max() ? nullptr : &deadline);
+}
+
+bool RWMutex::lock_shared_until(Clock::time_point deadline) {
+  return lock_shared_slow(deadline == Clock::time_point::max() ? nullptr : &deadline);
+}
+
+bool RWMutex::lock_slow(const Clock::time_point* deadline) {
+  Waiter self(sched::current_fiber("creel::RWMutex::lock()"));
+  if (deadline == nullptr) return lock_queued(self);
+  if (*deadline <= Clock::now()) return false;
+  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_writer, this, *deadline);
+  return lock_queued(self);
+}
+
+bool RWMutex::lock_queued(Waiter& self) {
+  queue_lock_.lock();
+  std::uint64_t old = state_.load(std::memory_order_relaxed);
+  for (;;) {
+    const bool free = old == 0;
+    if (!free && self.expired) {
+      queue_lock_.unlock();
+      return false;
+    }
+    // Acquire pairs with the releases in unlock() and unlock_shared().
+    if (!state_.compare_exchange_weak(old, free ? kWriter : old | kWriterWaits, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+      continue;
+    }
+    if (!free) break;
+    queue_lock_.unlock();
+    return true;
+  }
+  writers_.push_back(self);
+  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
+}
+
+bool RWMutex::lock_shared_slow(const Clock::time_point* deadline) {
+  Waiter self(sched::current_fiber("creel::RWMutex::lock_shared()"));
+  if (deadline == nullptr) return lock_shared_queued(self);
+  if (*deadline <= Clock::now()) return false;
+  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_reader, this, *deadline);
+  return lock_shared_queued(self);
+}
+
+bool RWMutex::lock_shared_queued(Waiter& self) {
+  queue_lock_.lock();
+  std::uint64_t old = state_.load(std::memory_order_relaxed);
+  for (;;) {
+    const bool free = (old & (kWriter | kWriterWaits)) == 0;
+    if (!free && self.expired) {
+      queue_lock_.unlock();
+      return false;
+    }
+    // Acquire pairs with the release in unlock().
+    if (!state_.compare_exchange_weak(old, free ? old + kReader : old | kReadersWait, std::memory_order_acquire,
+                                      std::memory_order_relaxed)) {
+      continue;
+    }
+    if (!free) break;
+    queue_lock_.unlock();
+    return true;
+  }
+  readers_.push_back(self);
+  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
+}
+
+// Takes all waiting readers off. Returns what they add to the state. Caller: holds queue_lock_.
+std::uint64_t RWMutex::take_readers(WakeList& wakes) {
+  std::uint64_t added = 0;
+  while (Waiter* reader = readers_.pop_front()) {
+    reader->decide(Outcome::kDone);
+    wakes.add(*reader);
+    added += kReader;
+  }
+  return added;
+}
+
+void RWMutex::unlock_slow() {
+  for (;;) {
+    WakeList wakes;
+    queue_lock_.lock();
+    if ((state_.load(std::memory_order_relaxed) & kWriter) == 0) {
+      sched::misuse("unlock() of a creel::RWMutex that is not locked for writing");
+    }
+    std::uint64_t next = 0;
+    if (!readers_.empty()) {
+      next = take_readers(wakes) | (writers_.empty() ? 0 : kWriterWaits);
+    } else if (Waiter* writer = writers_.pop_front()) {
+      writer->decide(Outcome::kDone);
+      wakes.add(*writer);
+      next = kWriter | (writers_.empty() ? 0 : kWriterWaits);
+    }
+    // While kWriter is set and the queues' lock held nobody else changes the state. Release as in unlock().
+    if (!wakes.empty()) state_.store(next, std::memory_order_release);
+    queue_lock_.unlock();  // the last touch, if there is somebody to wake
+    if (!wakes.empty()) return wakes.ready_all();
+    // Their time was up meanwhile.
+    std::uint64_t expected = kWriter;
+    // The last touch, if it succeeds. Release as in unlock().
+    if (state_.compare_exchange_strong(expected, 0, std::memory_order_release, std::memory_order_relaxed)) return;
+  }
+}
+
+void RWMutex::unlock_shared_slow(std::uint64_t old) {
+  if (old < kReader) sched::misuse("unlock_shared() of a creel::RWMutex that is not locked for reading");
+  if ((old & kWriterWaits) == 0) return;
+  WakeList wakes;
+  queue_lock_.lock();
+  Waiter* writer = writers_.pop_front();
+  sched::check(writer != nullptr, "RWMutex: the last waiting writer left a lock that was about to be its own");
+  // Invariant 3: only kReadersWait may have changed since, and does not under the queues' lock. Relaxed: what the
+  // readers released is passed on by decide().
+  const std::uint64_t now = state_.load(std::memory_order_relaxed);
+  state_.store(kWriter | (writers_.empty() ? 0 : kWriterWaits) | (now & kReadersWait), std::memory_order_relaxed);
+  writer->decide(Outcome::kDone);
+  wakes.add(*writer);
+  queue_lock_.unlock();  // the last touch
+  wakes.ready_all();
+}
+
+bool RWMutex::expire_writer(void* self, Waiter& waiter, WakeList& wakes) {
+  auto& mutex = *static_cast<RWMutex*>(self);
+  if (!mutex.writers_.has_one()) {
+    mutex.writers_.remove(waiter);
+    return true;
+  }
+  // Nobody else writes or will: who waited behind this writer only goes in, in the same step.
+  const std::uint64_t waiting = mutex.readers_.size() * kReader;
+  std::uint64_t old = mutex.state_.load(std::memory_order_relaxed);
+  std::uint64_t next;
+  bool admit;
+  do {
+    if (old < kReader && (old & kWriter) == 0) return false;  // invariant 3
+    admit = (old & kWriter) == 0 && waiting != 0;
+    next = admit ? (old & ~(kWriterWaits | kReadersWait)) + waiting : old & ~kWriterWaits;
+    // Acquire and release: passes on, to the readers admitted, what the last writer released.
+  } while (!mutex.state_.compare_exchange_weak(old, next, std::memory_order_acq_rel, std::memory_order_relaxed));
+  mutex.writers_.remove(waiter);
+  if (admit) mutex.take_readers(wakes);
+  return true;
+}
+
+bool RWMutex::expire_reader(void* self, Waiter& waiter, WakeList&) {
+  auto& mutex = *static_cast<RWMutex*>(self);
+  mutex.readers_.remove(waiter);
+  if (mutex.readers_.empty()) mutex.state_.fetch_and(~kReadersWait, std::memory_order_relaxed);
+  return true;
+}
+
+}  // namespace creel

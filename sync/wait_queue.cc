@@ -1,0 +1,118 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+#include "creel/sync/wait_queue.h"
+
+namespace creel::sync {
+
+std::size_t WaitQueue::size() const noexcept {
+  std::size_t count = 0;
+  for (const Waiter* waiter = front(); waiter != nullptr; waiter = waiter->next) ++count;
+  return count;
+}
+
+void WaitQueue::push_back(Waiter& waiter) noexcept {
+  waiter.queued = true;
+  waiter.next = nullptr;
+  waiter.prev = tail_;
+  if (tail_ != nullptr) {
+    tail_->next = &waiter;
+  } else {
+    head_.store(&waiter, std::memory_order_relaxed);
+  }
+  tail_ = &waiter;
+}
+
+void WaitQueue::push_front(Waiter& waiter) noexcept {
+  waiter.queued = true;
+  waiter.prev = nullptr;
+  waiter.next = front();
+  if (waiter.next != nullptr) {
+    waiter.next->prev = &waiter;
+  } else {
+    tail_ = &waiter;
+  }
+  head_.store(&waiter, std::memory_order_relaxed);
+}
+
+Waiter* WaitQueue::pop_front() noexcept {
+  Waiter* waiter = front();
+  if (waiter != nullptr) remove(*waiter);
+  return waiter;
+}
+
+Waiter* WaitQueue::pop_claimed() noexcept {
+  while (Waiter* waiter = pop_front()) {
+    if (waiter->select == nullptr) return waiter;
+    // A select that lost the claim still waits for this queue's lock to take its Waiter off, so both are alive here.
+    if (waiter->select->claim()) {
+      waiter->select->winner.store(waiter, std::memory_order_release);  // pairs with the acquire in select.cc
+      return waiter;
+    }
+  }
+  return nullptr;
+}
+
+void WaitQueue::remove(Waiter& waiter) noexcept {
+  sched::dcheck(waiter.queued, "wait queue: removing a waiter that is not queued");
+  waiter.queued = false;
+  if (waiter.prev != nullptr) {
+    waiter.prev->next = waiter.next;
+  } else {
+    head_.store(waiter.next, std::memory_order_relaxed);
+  }
+  if (waiter.next != nullptr) {
+    waiter.next->prev = waiter.prev;
+  } else {
+    tail_ = waiter.prev;
+  }
+  waiter.next = waiter.prev = nullptr;
+}
+
+void WakeList::add(Waiter& waiter) noexcept {
+  waiter.next = nullptr;
+  if (tail_ != nullptr) {
+    tail_->next = &waiter;
+  } else {
+    head_ = &waiter;
+  }
+  tail_ = &waiter;
+}
+
+void WakeList::decide_all(Outcome outcome) noexcept {
+  for (Waiter* waiter = head_; waiter != nullptr; waiter = waiter->next) waiter->decide(outcome);
+}
+
+void WakeList::ready_all() {
+  const bool single = head_ == tail_;
+  for (Waiter* waiter = head_; waiter != nullptr;) {
+    Waiter* next = waiter->next;  // read first: after ready() the Waiter's frame may be gone
+    sched::ready(waiter->fiber, single);
+    waiter = next;
+  }
+  head_ = tail_ = nullptr;
+}
+
+void Expiry::fire(sched::Timer&, void* self) {
+  auto& expiry = *static_cast<Expiry*>(self);
+  Waiter& waiter = expiry.waiter_;
+  WakeList wakes;
+  expiry.lock_.lock();
+  if (!waiter.queued) {
+    waiter.expired = true;  // not queued yet, or decided already, which then counts
+  } else if (expiry.expire_(expiry.object_, waiter, wakes)) {
+    waiter.decide(Outcome::kTimedOut);
+    if (waiter.parked) wakes.add(waiter);
+  }
+  expiry.lock_.unlock();
+  wakes.ready_all();
+}
+
+Outcome park_waiter(Waiter& waiter, SpinLock& lock, BlockReason reason, const void* object) {
+  sched::park_unlock(reason, lock, object);
+  const Outcome outcome = waiter.result();
+  sched::check(outcome != Outcome::kWaiting, "sync: a fiber was resumed before its wait was decided");
+  return outcome;
+}
+
+}  // namespace creel::sync

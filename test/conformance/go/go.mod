@@ -1,0 +1,3 @@
+module creel/conformance
+
+go 1.23

@@ -1,0 +1,113 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+// The tracing hook: what sched/, sync/ and net/ call at every transition.
+//
+//   Section section(worker);              // two plain counter increments, one load
+//   fiber.status.store(kWaiting, relaxed);
+//   if (section) section.fiber_block(reason);
+//   // end of scope: section closed
+//
+// A Section brackets one transition: the change of scheduler state and its event fall into one generation. It is opened
+// whether tracing is on or off.
+//
+// Protocol (asymmetric, as Go's traceAcquire/traceRelease but with membarrier instead of a full fence):
+//  1. Enter: op_seq becomes odd (plain store), then the generation is loaded. Leave: op_seq becomes even (release).
+//  2. Advancer (start, generation change, stop): stores the new generation, runs membarrier(PRIVATE_EXPEDITED), then for
+//     each worker whose op_seq is odd waits until it changes. After that nobody is inside a Section that saw the old
+//     generation: each worker either was seen outside, so its next load comes after the barrier, or has left.
+//  3. Silent transitions (generation 0) thus end before start() returns, and each of them happened before every emitted
+//     event on the same fiber or processor, because the right to make a transition (popped from a queue, taken off a
+//     wait list under its lock) is acquired before the Section is entered.
+//
+// Rules for callers:
+//  A. No Section inside a Section, no park, no user code, no blocking inside one; keep it to a few instructions.
+//  B. Out of Running, and between non-running states: event before the new state becomes visible, same Section.
+//     Into Running: state (status, worker.fiber, worker.proc) first, event after, same Section.
+//  C. Acquire a P from the idle list, or a fiber from a queue, before entering the Section, never inside.
+//  D. status, worker.fiber, worker.proc, proc.status, proc.holder change only inside a Section.
+//     The same for a P in a syscall. The thief knows, before it enters its Section, that the P is in this very syscall (a
+//     lock, or a compare-exchange on a word with a count: with the bare status the P may leave and enter again in a newer
+//     generation). The victim that finds its P gone emits syscall_end_blocked() in a fresh Section, not in the one in
+//     which its compare-exchange failed: the thief's Section may be of a newer generation than that.
+//  E. Where membarrier is missing, g_generation is never 0 (kFenceBit is set for good), so every Section takes the path
+//     through begin(), which fences and loads again.
+//
+// Source: runtime/trace.go (invariants 4-7), runtime/traceruntime.go of Go 1.27.
+
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string_view>
+
+#include "creel/tracer/block_reason.h"
+#include "creel/tracer/trace_state.h"
+
+#if defined(CREEL_TRACER_OFF)
+#include "creel/tracer/hook_off.h"
+#else
+
+namespace creel::tracer {
+
+// The current generation; 0: tracing is off. Written by the recorder only.
+extern std::atomic<std::uint64_t> g_generation;
+
+// One traced transition. Caller: the thread that owns `worker`. Blocking: never. Allocates: only when a buffer is full.
+class Section {
+ public:
+  explicit Section(WorkerTrace& worker) noexcept : worker_(worker) {
+    worker.op_seq.store(worker.op_seq.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    std::atomic_signal_fence(std::memory_order_seq_cst);  // the barrier itself is the advancer's membarrier
+    // Acquire pairs with the recorder's release store: a new generation's tables are seen initialised.
+    generation_ = g_generation.load(std::memory_order_acquire);
+    if (generation_ != 0) [[unlikely]] begin();
+  }
+  ~Section() {
+    // Release pairs with the advancer's acquire load: it then sees the buffer and the state written inside.
+    worker_.op_seq.store(worker_.op_seq.load(std::memory_order_relaxed) + 1, std::memory_order_release);
+  }
+  Section(const Section&) = delete;
+  Section& operator=(const Section&) = delete;
+
+  // Whether events are to be emitted.
+  explicit operator bool() const noexcept { return generation_ != 0; }
+
+  // Events. Requires: bool(*this). "Current" P and G are worker.proc and worker.fiber. Missing statuses of the resources
+  // named are written first, as they were before the event. Stacks are those of the calling fiber (the frames between
+  // the API call and here are trimmed when the stack is symbolised); without a current fiber the stack is empty.
+
+  void procs_change(std::uint32_t count) noexcept;      // current P and running G
+  void proc_start(ProcTrace& proc) noexcept;            // after worker.proc = &proc, status kRunning, holder set
+  void proc_stop() noexcept;                            // before worker.proc = null; also from a syscall (known to block)
+  // Takes `proc` away from worker `victim` whose fiber is in a syscall. After winning the compare-exchange
+  // of its blocking section, in the same Section (and see rule C). Caller needs no P; `victim` may be the caller's own id.
+  void proc_steal(ProcTrace& proc, std::uint64_t victim) noexcept;
+
+  void fiber_create(FiberTrace& fiber) noexcept;        // status about to become kRunnable; needs a P, G optional
+  void fiber_start(FiberTrace& fiber) noexcept;         // after worker.fiber = &fiber, status kRunning
+  void fiber_stop(StopReason reason) noexcept;          // before status kRunnable, worker.fiber = null
+  void fiber_block(BlockReason reason) noexcept;        // before status kWaiting, worker.fiber = null
+  void fiber_unblock(FiberTrace& fiber) noexcept;       // before status kRunnable; any thread, with or without P
+  void fiber_destroy() noexcept;                        // before status kDead, worker.fiber = null
+  void syscall_begin() noexcept;                        // before status kSyscall on fiber and P
+  void syscall_end() noexcept;                          // P kept; after both are kRunning again
+  void syscall_end_blocked() noexcept;                  // P lost (worker.proc null or a new P already started)
+
+  void label(std::string_view name) noexcept;           // annotations: current P and running G
+  void task_begin(std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept;
+  void task_end(std::uint64_t task) noexcept;
+  void region_begin(std::uint64_t task, std::string_view type) noexcept;
+  void region_end(std::uint64_t task, std::string_view type) noexcept;
+  void log(std::uint64_t task, std::string_view category, std::string_view message) noexcept;
+
+ private:
+  void begin() noexcept;  // fence if needed; first Section of this worker in a generation: closes the previous one
+
+  WorkerTrace& worker_;
+  std::uint64_t generation_;
+};
+
+}  // namespace creel::tracer
+
+#endif  // CREEL_TRACER_OFF
