@@ -337,9 +337,7 @@ Fiber* pick_local(Worker& worker) noexcept {
 void worker_main(Worker* worker) {
   ThreadStart thread(*worker);
   Scheduler& s = worker->scheduler;
-  if (s.boot.fiber != nullptr) {
-    submit_fiber(std::exchange(s.boot.fiber, nullptr), s.boot.callable, s.boot.site);
-  }
+  if (worker->boots) submit_fiber(s.boot.fiber, s.boot.callable, s.boot.site);
   for (;;) {
     if (worker->locked_fiber != nullptr) {
       wait_pinned(*worker);

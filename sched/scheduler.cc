@@ -121,17 +121,18 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
   tracer::set_status_lister(&status);
   s.boot = std::move(main);
   running.store(&s, std::memory_order_release);
+  {
+    std::lock_guard guard(s.lock);
+    for (std::uint32_t id = s.procs.load(std::memory_order_relaxed); id-- > 1;) put_idle_proc(s, s.proc(id));
+  }
+  start_thread(s, s.proc(0), false, nullptr, true);
+  // After the first worker: a worker the monitor starts must not find itself alone with nothing to run.
   try {
     s.monitor = std::thread(monitor_main, &s);
   } catch (const std::system_error& error) {
     fail(std::string("cannot create the monitor thread: ") + error.what() +
          " (limits: ulimit -u, /proc/sys/kernel/threads-max, memory)");
   }
-  {
-    std::lock_guard guard(s.lock);
-    for (std::uint32_t id = s.procs.load(std::memory_order_relaxed); id-- > 1;) put_idle_proc(s, s.proc(id));
-  }
-  start_thread(s, s.proc(0), false, nullptr);
 
   s.main_done.park();
 

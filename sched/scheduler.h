@@ -84,13 +84,13 @@ struct Scheduler {
   std::thread monitor;
   std::atomic<std::int64_t> coarse_now{0};     // ns, updated by the monitor; relaxed, for ages in dumps
 
-  // The main fiber, until the first worker has announced it.
+  // The main fiber and how it is announced. Written before the first thread starts.
   struct Boot {
     Fiber* fiber = nullptr;
     tracer::StartCallable callable;
     std::source_location site;
   };
-  Boot boot;  // first worker only
+  Boot boot;  // of the worker that boots
 
   // Main fiber's end and the workers' ends; what run() waits for.
   Parker main_done;

@@ -20,12 +20,13 @@ namespace creel::sched {
 
 Worker::Worker(Scheduler& s) : scheduler(s), random_state(0) {}
 
-void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber) {
+void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber, bool boots) {
   auto owned = std::make_unique<Worker>(s);
   Worker* worker = owned.get();
   worker->next_proc = proc;
   worker->spinning = spinning;
   worker->next_fiber = fiber;
+  worker->boots = boots;
   {
     std::lock_guard guard(s.lock);
     if (s.live_workers >= kMaxWorkers) {

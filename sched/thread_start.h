@@ -10,8 +10,9 @@
 
 namespace creel::sched {
 
-// Creates a worker thread that starts with `proc`. Ends the process, naming the limit, when no thread can be had.
-void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber);
+// Creates a worker thread that starts with `proc`; the one that `boots` submits the main fiber first. Ends the process,
+// naming the limit, when no thread can be had.
+void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber, bool boots = false);
 
 // Lives as long as the worker's thread: thread id, current_worker(), signal stack, tracer, own context.
 class ThreadStart {

@@ -41,6 +41,7 @@ struct Worker : tracer::WorkerTrace {
   bool (*commit)(Fiber*, void*) = nullptr;
   void* commit_arg = nullptr;
 
+  bool boots = false;             // first of the runtime: submits Scheduler::boot. Set before the thread starts
   bool spinning = false;          // looks for work, counted in Scheduler::spinning. Owner, or its waker before waking it
   Processor* next_proc = nullptr;  // P to start with; set by the waker before park.wake()
   Fiber* next_fiber = nullptr;     // fiber to start with, likewise
