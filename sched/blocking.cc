@@ -18,6 +18,7 @@
 #include <mutex>
 
 #include "creel/sched/base/check.h"
+#include "creel/sched/hand_over.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
 #include "creel/tracer/hook.h"
@@ -103,14 +104,11 @@ void leave_blocking() {
     worker->syscall_depth = 0;
     safe_point();
   } else if (!resume_with_idle_proc(*worker, self)) {
-    {
-      Section section(*worker);
-      if (section) section.syscall_end_blocked();
-      self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the global queue
-      worker->fiber = nullptr;
-    }
     worker->syscall_depth = 0;
-    switch_away(*worker, self, After::kGlobal);
+    switch_away(*worker, self, After::kGlobal, nullptr, [self](Section& ended) {
+      if (ended) ended.syscall_end_blocked();
+      self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the global queue
+    });
   }
   set_errno(saved_errno);
 }

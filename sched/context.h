@@ -3,25 +3,21 @@
 
 // The machine context of a fiber or of a worker's own stack, and the switch between two of them.
 //
-// Wraps Boost.Context's fcontext. A switch also saves and restores the C++ exception state (__cxa_eh_globals), exactly
-// once, so a fiber may park inside a catch block or a destructor during unwinding and resume on another thread; and
-// tells ASan, TSan and valgrind of the switch. Nothing else in creel knows of sanitizers' fiber interfaces.
+// Wraps the machine's part (machine_context.h). A switch also saves and restores the C++ exception state
+// (__cxa_eh_globals), exactly once, so a fiber may park inside a catch block or a destructor during unwinding and resume
+// on another thread; and tells ASan, TSan and valgrind of the switch. Nothing else in creel knows of sanitizers' fiber
+// interfaces.
 //
 // Thread safety: a Context is used by one thread at a time: saved by the switch away from it, resumed once.
-// Source: boost/context/detail/fcontext.hpp; Itanium C++ ABI, section "Caught Exception Stack".
+// Source: Itanium C++ ABI, section "Caught Exception Stack".
 
 #pragma once
 
-#include <boost/context/detail/fcontext.hpp>
-
 #include <cstdint>
 
+#include "creel/sched/machine_context.h"
 #include "creel/sched/stack.h"
 #include "creel/tracer/trace_state.h"
-
-#if defined(__x86_64__)
-#include <xmmintrin.h>
-#endif
 
 namespace creel::sched {
 
@@ -37,8 +33,7 @@ class Context {
   Context(const Context&) = delete;
   Context& operator=(const Context&) = delete;
 
-  // Code of a new context: receives what switch_context() passed as `data`; must never return, nor let an exception
-  // out.
+  // Code of a new context: receives what switch_context() passed as `data`; must never return.
   using Entry = void (*)(void* data);
 
   // Makes this a fresh context on `stack` that will run `entry` at the first switch to it, with an empty exception
@@ -55,15 +50,16 @@ class Context {
   friend void exit_context(Context& from, Context& to, void* data) noexcept;
   friend struct ContextAccess;
 
-  boost::context::detail::fcontext_t sp_ = nullptr;
-  void* data_ = nullptr;     // what the switch to this context passes
-  Context* prev_ = nullptr;  // who switched to this context; its sp_ is stored on arrival
+  MachineContext machine_;
   // The exception state of the thread this context runs on. Only the running context's is valid: each switch hands it
   // on, so no switch looks up a thread_local (__cxa_get_globals() is declared const: compilers would keep its result
   // across a migration).
   EhState* thread_eh_ = nullptr;
   EhState eh_;  // valid while not running
+#if defined(CREEL_ASAN) || defined(CREEL_TSAN)
+  void* data_ = nullptr;  // what the switch to this context passes
   Entry entry_ = nullptr;
+#endif
 #if defined(CREEL_ASAN)
   void* asan_fake_stack_ = nullptr;
   tracer::StackBounds asan_stack_;
@@ -86,47 +82,23 @@ void exit_context(Context& from, Context& to, void* data) noexcept;
 
 #else
 
-#if defined(__x86_64__)
-// Whether a saved context begins with MXCSR, as in every Boost so far (one built for shadow stacks may differ).
-extern const bool kMxcsrIsFirst;
-
-// Gives a saved context the floating-point status flags of the running one. The control bits are the context's own; the
-// flags belong to nobody across a call (psABI), but an ldmxcsr that changes any bit costs 60 ns: without this a switch
-// takes 67 ns instead of 6 as soon as one side has computed an inexact result.
-inline void carry_fp_status(boost::context::detail::fcontext_t saved) noexcept {
-  struct __attribute__((may_alias)) Word {
-    unsigned int mxcsr;
-  };
-  constexpr unsigned int kFlags = 0x3f;
-  if (!kMxcsrIsFirst) [[unlikely]]
-    return;
-  Word& word = *static_cast<Word*>(saved);
-  word.mxcsr = (word.mxcsr & ~kFlags) | (_mm_getcsr() & kFlags);
-}
-#else
-inline void carry_fp_status(boost::context::detail::fcontext_t) noexcept {}
-#endif
-
 // Saves the running flow in `from` and continues `to`. Returns, when somebody switches back to `from`, the `data` that
 // somebody passed. `from` is completely saved only once the code of `to` runs. The calling thread may have changed on
 // return: read nothing thread-local kept from before.
-inline void* switch_context(Context& from, Context& to, void* data) noexcept {
+[[gnu::always_inline]] inline void* switch_context(Context& from, Context& to, void* data) noexcept {
   // Both sides of the jump run on this thread and nothing throws in between: exchange the exception state here, at
   // once.
   EhState* const eh = from.thread_eh_;
   from.eh_ = *eh;
   *eh = to.eh_;
   to.thread_eh_ = eh;
-  to.prev_ = &from;
-  to.data_ = data;
-  carry_fp_status(to.sp_);
-  const boost::context::detail::transfer_t arrival = boost::context::detail::jump_fcontext(to.sp_, &to);
-  from.prev_->sp_ = arrival.fctx;
-  return from.data_;
+  return jump(from.machine_, to.machine_, data);
 }
 
 // As switch_context, but `from` has ended and is never continued. Does not return to the caller.
-inline void exit_context(Context& from, Context& to, void* data) noexcept { switch_context(from, to, data); }
+[[gnu::always_inline]] inline void exit_context(Context& from, Context& to, void* data) noexcept {
+  switch_context(from, to, data);
+}
 
 #endif
 

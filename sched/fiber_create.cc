@@ -10,8 +10,8 @@
 #include <string>
 
 #include "creel/sched/base/check.h"
-#include "creel/sched/bind_stack.h"
 #include "creel/sched/fiber_local.h"
+#include "creel/sched/hand_over.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
 #include "creel/sched/spawn.h"
@@ -105,20 +105,6 @@ void submit_fiber(Fiber* fiber, tracer::StartCallable callable, std::source_loca
   safe_point();
 }
 
-namespace {
-
-// The running fiber's function has returned: end it. Nothing of it is on the stack any more.
-Fiber* end_running(Worker& worker) {
-  Fiber* self = worker.running();
-  Section section(worker);
-  if (section) section.fiber_destroy();
-  self->status.store(FiberStatus::kDead, std::memory_order_relaxed);
-  worker.fiber = nullptr;
-  return self;
-}
-
-}  // namespace
-
 void recycle(Worker& worker, Fiber* fiber, Stack* stack) {
   if (fiber->extra != nullptr) free_extra(worker.scheduler.fiber_pool, fiber);
   fiber->stack = nullptr;
@@ -139,30 +125,40 @@ void fiber_main(void* data) {
     Fiber* self = this_worker()->running();
     self->entry(self->closure);
     // The fiber's locals are destroyed on the fiber: their destructors are user code and may park.
-    if (self->extra != nullptr && self->extra->locals != nullptr) self->extra->locals->clear();
-    if (self->pinned) misuse("a fiber ended inside a PinScope");
+    if (self->extra != nullptr) [[unlikely]] {
+      if (self->extra->locals != nullptr) self->extra->locals->clear();
+      if (self->pinned) misuse("a fiber ended inside a PinScope");
+    }
 
     Worker& worker = *this_worker();
     Stack* stack = self->owned_stack();
-    end_running(worker);
     Fiber* next = pick_local(worker);
-    if (next != nullptr && next->stack == nullptr && next->stack_pages == 0 && stack->is_default_size != 0) {
-      recycle(worker, self, nullptr);
+    const bool here = next != nullptr && next->stack == nullptr && next->stack_pages == 0 && stack->is_default_size != 0;
+    if (here) {
       stack->owner = next->id;
       next->stack = &stack->bounds;
-      start_fiber(worker, next);
-      continue;
     }
     Context* target = &worker.context;
-    Context& own = self->context();
     if (next != nullptr) {
-      start_fiber(worker, next);
+      prepare_to_run(worker, next);
       target = &next->context();
+    }
+    {
+      // The running fiber's function has returned; nothing of it is on the stack any more.
+      Section section(worker);
+      if (section) section.fiber_destroy();
+      self->status.store(FiberStatus::kDead, std::memory_order_relaxed);
+      worker.fiber = nullptr;
+      if (next != nullptr) set_running(worker, next, section);
+    }
+    if (here) {
+      recycle(worker, self, nullptr);
+      continue;
     }
     worker.previous = self;
     worker.after = After::kExit;
     annotate_happens_before(&worker);
-    exit_context(own, *target, &worker);
+    exit_context(self->context(), *target, &worker);
   }
 }
 

@@ -13,6 +13,7 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/pause.h"
+#include "creel/sched/hand_over.h"
 #include "creel/sched/park.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
@@ -23,7 +24,6 @@
 namespace creel::sched {
 namespace {
 
-constexpr std::uint32_t kGlobalEvery = 61;  // prime, so that it does not fall in step with a program's own period
 constexpr int kStealRounds = 4;
 
 // Moves a batch from the global queue to the worker's P and returns the first; null: empty. `limit` 0: a fair share.
@@ -40,23 +40,6 @@ Fiber* take_global(Worker& worker, std::uint32_t limit) {
   return got == 0 ? nullptr : batch[0];
 }
 
-Fiber* take_local(Processor& proc, bool& inherits) noexcept {
-  inherits = false;
-  Fiber* next = proc.runnext.load(std::memory_order_relaxed);
-  // Only the owner puts a fiber here, stealers only take it away: a failed exchange means it was stolen.
-  if (next != nullptr && proc.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel)) {
-    inherits = true;
-    return next;
-  }
-  return proc.queue.pop();
-}
-
-void count_start(Processor& proc, bool inherits) noexcept {
-  if (!inherits) {
-    proc.sched_tick.store(proc.sched_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
-}
-
 // Half of `victim`'s queue to the worker's P; returns one to run. `take_next`: also its runnext.
 Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
   std::array<Fiber*, decltype(Processor::queue)::kHalf> batch;
@@ -66,9 +49,12 @@ Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
     Fiber* next = victim.runnext.load(std::memory_order_relaxed);
     if (next == nullptr) return nullptr;
     if (victim.status.load(std::memory_order_relaxed) == tracer::ProcStatus::kRunning) {
-      // The owner is most likely about to block and run it itself: give it some 3 us (Go sleeps as long).
+      // The owner is most likely about to block and run it itself: give it some 3 us (Go sleeps as long). Not only the same
+      // fiber but no switch meanwhile: of two that keep readying each other one is always next in line, and taking it
+      // tears them apart for nothing.
+      const std::uint32_t starts = victim.starts.load(std::memory_order_relaxed);
       for (int i = 0; i < 60; ++i) cpu_pause();
-      if (victim.runnext.load(std::memory_order_relaxed) != next) return nullptr;
+      if (victim.starts.load(std::memory_order_relaxed) != starts) return nullptr;
     }
     return victim.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel) ? next : nullptr;
   }
@@ -288,6 +274,7 @@ void reset_spinning(Worker& worker) {
 // Runs `fiber` until this worker comes back to its own stack.
 void run_fiber(Worker& worker, Fiber* fiber) {
   start_fiber(worker, fiber);
+  worker.after = After::kNothing;
   Context& target = fiber->context();
   annotate_happens_before(&worker);
   switch_context(worker.context, target, &worker);
@@ -312,26 +299,6 @@ void enqueue(Worker& worker, Fiber* fiber, bool next) {
     worker.scheduler.global_queue.push_batch(batch.data(), static_cast<std::uint32_t>(batch.size()));
     return;
   }
-}
-
-Fiber* pick_local(Worker& worker) noexcept {
-  Processor* proc = worker.processor();
-  if (proc == nullptr || worker.syscall_depth != 0 || worker.locked_fiber != nullptr) return nullptr;
-  if (proc->attention.load(std::memory_order_relaxed) || worker.scheduler.config.force_migration) return nullptr;
-  const std::int64_t when = proc->timers.next_when();
-  if (when != TimerHeap::kNever && when <= now_ns()) return nullptr;  // timers run on the scheduler's stack only
-  if (proc->sched_tick.load(std::memory_order_relaxed) % kGlobalEvery == 0 && worker.scheduler.global_queue.size() > 0) {
-    return nullptr;
-  }
-  bool inherits = false;
-  Fiber* fiber = take_local(*proc, inherits);
-  if (fiber == nullptr) return nullptr;
-  count_start(*proc, inherits);
-  if (fiber->pinned) [[unlikely]] {
-    worker.picked = fiber;
-    return nullptr;
-  }
-  return fiber;
 }
 
 void worker_main(Worker* worker) {

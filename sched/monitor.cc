@@ -138,10 +138,13 @@ void rouse(Scheduler& s, std::int64_t now) {
   bool work = s.global_queue.size() > 0;
   for (std::uint32_t i = 0; i < made && !work; ++i) {
     Processor* p = s.proc(i);
-    // The same fiber next in line for a whole round: nobody ran it. (Or again: then the wake is for nothing.)
+    // The same fiber next in line for a whole round in which the P switched to nobody.
     Fiber* next = p->runnext.load(std::memory_order_relaxed);
-    work = !p->queue.empty() || p->timers.next_when() <= now || (next != nullptr && next == p->seen_next);
+    const std::uint32_t starts = p->starts.load(std::memory_order_relaxed);
+    work = !p->queue.empty() || p->timers.next_when() <= now ||
+           (next != nullptr && next == p->seen_next && starts == p->seen_starts);
     p->seen_next = next;
+    p->seen_starts = starts;
   }
   if (work) wake_one(s);
 }

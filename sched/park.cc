@@ -1,23 +1,7 @@
 // Copyright (c) 2026 The creel authors
 // SPDX-License-Identifier: MIT
 
-// The hand-over between contexts.
-//
-// A fiber that stops running chooses its successor itself, on its own stack, and switches straight to it; only when its
-// P's local queue has nothing (or timers are due, or attention is wanted) does it switch to the worker's scheduler stack.
-// Numbered, since this is where wake-ups get lost when done wrong:
-//
-//  1. The event and the new status (Waiting, Runnable) are set in one Section while still on the old stack, and
-//     worker.fiber becomes null. Nobody can act on the fiber yet: the lock its waiters need is held, or its node is
-//     not published, until step 4.
-//  2. The successor is popped. Nothing that may run user code or take a lock of sync/ happens here (no timers).
-//  3. The switch saves the old context.
-//  4. The successor's first act is finish_switch(): on_cpu = false (release), then the commit (unlock), or the push onto
-//     a queue. Only from here may another worker resume the fiber.
-//
-// TSan is told that what one context did on a worker happened before what the next one does there, which is so. It thus
-// sees a race between two fibers only when they run on different workers.
-// Source: gopark/park_m/goready of runtime/proc.go; there each switch passes through the scheduler stack.
+// park() and ready(), yield and sleep. How a fiber hands over to the next one: hand_over.h.
 
 #include "creel/sched/park.h"
 
@@ -25,7 +9,7 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/pause.h"
-#include "creel/sched/bind_stack.h"
+#include "creel/sched/hand_over.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
 #include "creel/tracer/hook.h"
@@ -50,24 +34,14 @@ Fiber* current_fiber(const char* what) noexcept {
 }
 
 void start_fiber(Worker& worker, Fiber* fiber) {
-  if (fiber->stack == nullptr) bind_stack(worker, fiber);
-  fiber->last_worker = static_cast<std::uint32_t>(worker.id);
+  prepare_to_run(worker, fiber);
   Section section(worker);
-  fiber->on_cpu.store(true, std::memory_order_relaxed);  // owner; read by sweeps after a claim
-  fiber->status.store(FiberStatus::kRunning, std::memory_order_relaxed);
-  worker.fiber = fiber;
-  if (section) section.fiber_start(*fiber);
+  set_running(worker, fiber, section);
 }
 
-void finish_switch(Worker& worker) {
-  Fiber* fiber = worker.previous;
-  if (fiber == nullptr) return;
-  worker.previous = nullptr;
-  const After after = worker.after;
-  if (after == After::kExit) {
-    recycle(worker, fiber, fiber->owned_stack());
-    return;
-  }
+void finish_switch_slow(Worker& worker, Fiber* fiber, After after) {
+  if (after == After::kNothing) return;
+  if (after == After::kExit) return recycle(worker, fiber, fiber->owned_stack());
   // Release pairs with the acquire in a sweep or dump that walks the stack.
   fiber->on_cpu.store(false, std::memory_order_release);
   switch (after) {
@@ -77,61 +51,41 @@ void finish_switch(Worker& worker) {
     case After::kLocal:
       enqueue(worker, fiber, false);
       break;
-    case After::kNext:
-      enqueue(worker, fiber, true);
-      break;
     case After::kGlobal:
       worker.scheduler.global_queue.push(fiber);
       if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
       break;
     case After::kNothing:
+    case After::kUnlock:
     case After::kExit:
       break;
   }
 }
 
-void switch_away(Worker& worker, Fiber* self, After after) {
-  worker.previous = self;
-  worker.after = after;
-  self->parked_frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  Fiber* next = pick_local(worker);
-  Context* target = &worker.context;
-  if (next != nullptr) {
-    start_fiber(worker, next);
-    target = &next->context();
-  }
-  Context& own = self->context();
-  annotate_happens_before(&worker);
-  auto* resumed_on = static_cast<Worker*>(switch_context(own, *target, &worker));
-  annotate_happens_after(resumed_on);
-  finish_switch(*resumed_on);  // `worker` may be another thread's by now
-}
-
-void park(BlockReason reason, ParkCommit commit, void* arg, const void* object) {
-  Worker* worker = this_worker();
-  Fiber* self = current_fiber();
+// Parks the running fiber; `worker.commit_arg` and what goes with `after` are set.
+[[gnu::always_inline]] static inline void park_running(Worker& worker, BlockReason reason, After after, const void* object) {
+  dcheck(worker.fiber != nullptr && worker.syscall_depth == 0, "park() outside a fiber");
+  Fiber* self = worker.running();
   self->wait_object = object;
-  self->since_ns = worker->scheduler.coarse_now.load(std::memory_order_relaxed);
-  worker->commit = commit;
-  worker->commit_arg = arg;
-  {
-    Section section(*worker);
+  self->since_ns = worker.scheduler.coarse_now.load(std::memory_order_relaxed);
+  switch_away(worker, self, after, pick_local(worker), [self, reason](Section& section) {
     if (section) section.fiber_block(reason);
     self->reason = reason;
     self->status.store(FiberStatus::kWaiting, std::memory_order_relaxed);  // published by the commit's unlock
-    worker->fiber = nullptr;
-  }
-  switch_away(*worker, self, After::kPark);
+  });
+}
+
+void park(BlockReason reason, ParkCommit commit, void* arg, const void* object) {
+  Worker& worker = *this_worker();
+  worker.commit = commit;
+  worker.commit_arg = arg;
+  park_running(worker, reason, After::kPark, object);
 }
 
 void park_unlock(BlockReason reason, SpinLock& lock, const void* object) {
-  park(
-      reason,
-      [](Fiber*, void* arg) {
-        static_cast<SpinLock*>(arg)->unlock();
-        return true;
-      },
-      &lock, object);
+  Worker& worker = *this_worker();
+  worker.commit_arg = &lock;
+  park_running(worker, reason, After::kUnlock, object);
 }
 
 void mark_ready(Worker& worker, Fiber* fiber) {
@@ -157,20 +111,19 @@ void ready(Fiber* fiber, bool next) {
   if (s.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_after_ready(*worker, next);
 }
 
-// Gives up the rest of the slice to others; `after` says where the fiber goes.
-static void stop_running(Worker& worker, Fiber* self, StopReason reason, After after) {
-  {
-    Section section(worker);
+// Gives up the rest of the slice to `next`; `after` says where the fiber goes.
+[[gnu::always_inline]] static inline void stop_running(Worker& worker, Fiber* next, StopReason reason, After after) {
+  Fiber* self = worker.running();
+  switch_away(worker, self, after, next, [self, reason](Section& section) {
     if (section) section.fiber_stop(reason);
     self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue, in finish_switch
-    worker.fiber = nullptr;
-  }
-  switch_away(worker, self, after);
+  });
 }
 
 // Whether the worker has nothing to run but its current fiber: no local or global work, no timer due, no attention.
 static bool nothing_else(Worker& worker) noexcept {
   Processor* proc = worker.processor();
+  if (worker.picked != nullptr) return false;
   if (!proc->queue.empty() || proc->runnext.load(std::memory_order_relaxed) != nullptr) return false;
   if (proc->attention.load(std::memory_order_relaxed) || worker.locked_fiber != nullptr) return false;
   if (worker.scheduler.global_queue.size() > 0 || worker.scheduler.config.force_migration) return false;
@@ -179,31 +132,32 @@ static bool nothing_else(Worker& worker) noexcept {
 }
 
 void yield() {
-  Worker* worker = this_worker();
   Fiber* self = current_fiber("creel::yield()");
-  if (nothing_else(*worker)) {
+  Worker& worker = *this_worker();
+  Fiber* next = pick_local(worker);
+  if (next == nullptr && nothing_else(worker)) {
     // Goes on at once, but with the events of a real yield.
-    {
-      Section section(*worker);
-      if (section) section.fiber_stop(StopReason::kYield);
+    Section section(worker);
+    if (section) {
+      section.fiber_stop(StopReason::kYield);
       self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);
-      worker->fiber = nullptr;
+      worker.fiber = nullptr;
+      set_running(worker, self, section);
     }
-    return start_fiber(*worker, self);
+    return;
   }
-  stop_running(*worker, self, StopReason::kYield, After::kLocal);
+  stop_running(worker, next, StopReason::kYield, After::kLocal);
 }
 
 void preempt_self(Worker& worker) {
-  stop_running(worker, worker.running(), StopReason::kPreempted, After::kGlobal);
+  stop_running(worker, pick_local(worker), StopReason::kPreempted, After::kGlobal);
 }
 
 void ready_and_yield(Fiber* fiber) {
-  Worker* worker = this_worker();
-  Fiber* self = current_fiber();
-  mark_ready(*worker, fiber);
-  enqueue(*worker, fiber, true);
-  stop_running(*worker, self, StopReason::kPreempted, After::kLocal);
+  Worker& worker = *this_worker();
+  mark_ready(worker, fiber);
+  enqueue(worker, fiber, true);
+  stop_running(worker, pick_local(worker), StopReason::kPreempted, After::kLocal);
 }
 
 namespace {

@@ -36,7 +36,8 @@ using tracer::BlockReason;
 using ParkCommit = bool (*)(Fiber* fiber, void* arg);
 
 // Parks the calling fiber until ready(). `object`: what it waits for, shown in dumps, or null.
-// Caller: a fiber, holding no SpinLock but the one its commit releases. Blocking: parks the fiber.
+// Caller: a fiber (it has asked current_fiber()), holding no SpinLock but the one its commit releases. Blocking: parks the
+// fiber.
 void park(BlockReason reason, ParkCommit commit, void* arg, const void* object = nullptr);
 
 // park() whose commit unlocks `lock`, held by the caller. The lock is not held on return.

@@ -15,6 +15,7 @@ PinScope::PinScope() {
   if (extra.pin_depth++ != 0) return;
   sched::Worker* worker = sched::this_worker();
   extra.pinned_to = worker;
+  worker->scheduler.pins.fetch_add(1, std::memory_order_relaxed);
   self->pinned = true;
   worker->locked_fiber = self;
 }
@@ -27,6 +28,7 @@ PinScope::~PinScope() {
   worker->locked_fiber = nullptr;
   self->extra->pinned_to = nullptr;
   self->pinned = false;
+  worker->scheduler.pins.fetch_sub(1, std::memory_order_relaxed);
 }
 
 }  // namespace creel

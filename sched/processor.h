@@ -28,6 +28,8 @@ struct alignas(kCacheLine) Processor : tracer::ProcTrace {
   // Counters the monitor watches; written by the owner (relaxed: a stale value costs one round of the monitor).
   std::atomic<std::uint32_t> sched_tick{0};    // fibers started with a slice of their own
   std::atomic<std::uint32_t> syscall_tick{0};  // blocking sections entered
+  // Fibers started. Read by thieves too: whether this P has switched since they looked.
+  std::atomic<std::uint32_t> starts{0};
 
   // Asks the owner to go through the scheduler at the next safe point: slice over, P retired, or the runtime stops.
   std::atomic<bool> attention{false};  // relaxed; a hint that is looked at again and again
@@ -51,6 +53,7 @@ struct alignas(kCacheLine) Processor : tracer::ProcTrace {
   std::int64_t seen_sched_when = 0;
   std::int64_t seen_syscall_when = 0;
   Fiber* seen_next = nullptr;
+  std::uint32_t seen_starts = 0;
   bool reported_stuck = false;
   std::int64_t stuck_since = 0;    // ns; 0: not suspected
   std::uint64_t stuck_holder = 0;  // worker that held it then

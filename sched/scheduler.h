@@ -3,7 +3,8 @@
 
 // The scheduler's global state and the functions its parts offer one another. Internal to sched/ and runtime/.
 //
-//   park.cc           park, ready, yield, sleep, the hand-over between contexts
+//   park.cc           park, ready, yield, sleep
+//   hand_over.h       the hand-over between contexts
 //   find_runnable.cc  a worker's loop: what to run next, stealing, going idle
 //   idle.cc           idle processors and parked workers; the spinning protocol (essay there)
 //   syscall.cc        blocking sections
@@ -75,6 +76,9 @@ struct Scheduler {
   // When the worker that blocks in the poller will return by itself (kNever: at an event only); valid while last_poll is 0.
   std::atomic<std::int64_t> poll_until{0};
 
+  // Fibers inside a PinScope. Relaxed: see pick_local().
+  std::atomic<std::uint32_t> pins{0};
+
   std::atomic<bool> stopping{false};   // set once; seq_cst with the idle protocol
   std::atomic<bool> reporting{false};  // a deadlock or fatal report is being written
 
@@ -127,17 +131,10 @@ void finish_main();
 // --- find_runnable.cc
 // A worker thread's main function.
 void worker_main(Worker* worker);
-// The next fiber of this worker's P without waiting, stealing or running timers; null: go through the scheduler.
-Fiber* pick_local(Worker& worker) noexcept;
 // Puts a runnable fiber on the worker's P: next in line, or at the end of the queue.
 void enqueue(Worker& worker, Fiber* fiber, bool next);
 
-// --- park.cc
-// Runs on the context switched to, first of all: completes what the previous fiber of this worker asked for.
-void finish_switch(Worker& worker);
-// Leaves the running fiber's context for the next runnable one, or the scheduler's. worker.fiber is null already.
-// Returns when the fiber runs again, possibly on another worker.
-void switch_away(Worker& worker, Fiber* self, After after);
+// --- park.cc (and hand_over.h)
 // Running: binds `fiber` to the worker, with the event. Its stack too, at its first run.
 void start_fiber(Worker& worker, Fiber* fiber);
 // Makes a Waiting fiber Runnable (status and event) without queueing it. `worker` may lack a P.

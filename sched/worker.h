@@ -23,9 +23,9 @@ struct Scheduler;
 enum class After : std::uint8_t {
   kNothing,
   kPark,     // run the commit; false: make it ready again
+  kUnlock,   // unlock the SpinLock in commit_arg: the commit of park_unlock()
   kLocal,    // append to the local queue (yield)
   kGlobal,   // append to the global queue (preempted, or no P)
-  kNext,     // put it next in line (handed its slice to another)
   kExit,     // free its stack and object
 };
 
@@ -37,7 +37,7 @@ struct Worker : tracer::WorkerTrace {
 
   // Hand-over from one context to the next on this worker. Owner.
   After after = After::kNothing;
-  Fiber* previous = nullptr;
+  Fiber* previous = nullptr;   // whom `after` is about
   bool (*commit)(Fiber*, void*) = nullptr;
   void* commit_arg = nullptr;
 

@@ -73,10 +73,20 @@ class ChannelCore {
   [[nodiscard]] std::byte* slot(std::size_t index) const noexcept { return buffer_ + index * element_size_; }
   [[nodiscard]] std::size_t after(std::size_t index) const noexcept { return index + 1 == capacity_ ? 0 : index + 1; }
   void copy(void* to, const void* from) const noexcept {
-    if (element_size_ == sizeof(void*)) {  // the common size, without a call
-      std::memcpy(to, from, sizeof(void*));
-    } else if (element_size_ != 0) {  // Channel<void> has no buffer
-      std::memcpy(to, from, element_size_);
+    switch (element_size_) {  // the common sizes without a call
+      case 0:
+        return;  // Channel<void> has no buffer
+      case 4:
+        std::memcpy(to, from, 4);
+        return;
+      case 8:
+        std::memcpy(to, from, 8);
+        return;
+      case 16:
+        std::memcpy(to, from, 16);
+        return;
+      default:
+        std::memcpy(to, from, element_size_);
     }
   }
 

@@ -11,18 +11,6 @@ std::size_t WaitQueue::size() const noexcept {
   return count;
 }
 
-void WaitQueue::push_back(Waiter& waiter) noexcept {
-  waiter.queued = true;
-  waiter.next = nullptr;
-  waiter.prev = tail_;
-  if (tail_ != nullptr) {
-    tail_->next = &waiter;
-  } else {
-    head_.store(&waiter, std::memory_order_relaxed);
-  }
-  tail_ = &waiter;
-}
-
 void WaitQueue::push_front(Waiter& waiter) noexcept {
   waiter.queued = true;
   waiter.prev = nullptr;
@@ -35,14 +23,8 @@ void WaitQueue::push_front(Waiter& waiter) noexcept {
   head_.store(&waiter, std::memory_order_relaxed);
 }
 
-Waiter* WaitQueue::pop_front() noexcept {
-  Waiter* waiter = front();
-  if (waiter != nullptr) remove(*waiter);
-  return waiter;
-}
-
-Waiter* WaitQueue::pop_claimed() noexcept {
-  while (Waiter* waiter = pop_front()) {
+Waiter* WaitQueue::claim_from(Waiter* waiter) noexcept {
+  for (; waiter != nullptr; waiter = pop_front()) {
     if (waiter->select == nullptr) return waiter;
     // A select that lost the claim still waits for this queue's lock to take its Waiter off, so both are alive here.
     if (waiter->select->claim()) {
@@ -106,13 +88,6 @@ void Expiry::fire(sched::Timer&, void* self) {
   }
   expiry.lock_.unlock();
   wakes.ready_all();
-}
-
-Outcome park_waiter(Waiter& waiter, SpinLock& lock, BlockReason reason, const void* object) {
-  sched::park_unlock(reason, lock, object);
-  const Outcome outcome = waiter.result();
-  sched::check(outcome != Outcome::kWaiting, "sync: a fiber was resumed before its wait was decided");
-  return outcome;
 }
 
 }  // namespace creel::sync

@@ -100,16 +100,45 @@ class WaitQueue {
   // Number of Waiters, counted.
   [[nodiscard]] std::size_t size() const noexcept;
 
-  void push_back(Waiter& waiter) noexcept;
+  void push_back(Waiter& waiter) noexcept {
+    waiter.queued = true;
+    waiter.next = nullptr;
+    waiter.prev = tail_;
+    if (tail_ != nullptr) {
+      tail_->next = &waiter;
+    } else {
+      head_.store(&waiter, std::memory_order_relaxed);
+    }
+    tail_ = &waiter;
+  }
   void push_front(Waiter& waiter) noexcept;
   // The first Waiter, taken off, or null.
-  Waiter* pop_front() noexcept;
+  Waiter* pop_front() noexcept {
+    Waiter* waiter = front();
+    if (waiter == nullptr) return nullptr;
+    waiter->queued = false;
+    head_.store(waiter->next, std::memory_order_relaxed);
+    if (waiter->next != nullptr) {
+      waiter->next->prev = nullptr;
+      waiter->next = nullptr;
+    } else {
+      tail_ = nullptr;
+    }
+    return waiter;
+  }
   // The first Waiter whose select, if any, could be claimed; those that could not are dropped on the way.
-  Waiter* pop_claimed() noexcept;
+  Waiter* pop_claimed() noexcept {
+    Waiter* waiter = pop_front();
+    if (waiter != nullptr && waiter->select != nullptr) [[unlikely]] return claim_from(waiter);
+    return waiter;
+  }
   // Requires: waiter.queued, in this queue.
   void remove(Waiter& waiter) noexcept;
 
  private:
+  // pop_claimed() from `waiter`, just taken off, on.
+  Waiter* claim_from(Waiter* waiter) noexcept;
+
   std::atomic<Waiter*> head_{nullptr};  // atomic only for empty_hint(); relaxed, the lock orders
   Waiter* tail_ = nullptr;
 };
@@ -159,7 +188,12 @@ class Expiry {
 };
 
 // Parks the fiber of `waiter`, which the caller has queued under `lock`; `lock` is released. Returns the outcome.
-Outcome park_waiter(Waiter& waiter, SpinLock& lock, BlockReason reason, const void* object);
+inline Outcome park_waiter(Waiter& waiter, SpinLock& lock, BlockReason reason, const void* object) {
+  sched::park_unlock(reason, lock, object);
+  const Outcome outcome = waiter.result();
+  sched::check(outcome != Outcome::kWaiting, "sync: a fiber was resumed before its wait was decided");
+  return outcome;
+}
 
 // Debug builds: destroying an object that fibers wait for is a misuse (they would never wake).
 #if defined(NDEBUG)

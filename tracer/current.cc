@@ -3,20 +3,25 @@
 
 #include "creel/tracer/current.h"
 
-namespace creel::tracer {
-namespace {
-thread_local WorkerTrace* current = nullptr;
-}  // namespace
+// Named for the asm in current.h, which needs a TLS model without calls.
+extern "C" {
+extern thread_local creel::tracer::WorkerTrace* creel_current_worker __attribute__((tls_model("initial-exec")));
+thread_local creel::tracer::WorkerTrace* creel_current_worker = nullptr;
+}
 
-// The empty asm keeps the compiler from treating the function as pure and merging two calls across a switch.
+namespace creel::tracer {
+
+// The empty asm keeps the compiler from treating the functions as pure and merging two calls across a switch.
+#if !defined(__x86_64__)
 __attribute__((noinline)) WorkerTrace* current_worker() noexcept {
   asm volatile("");
-  return current;
+  return creel_current_worker;
 }
+#endif
 
 __attribute__((noinline)) void set_current_worker(WorkerTrace* worker) noexcept {
   asm volatile("");
-  current = worker;
+  creel_current_worker = worker;
 }
 
 }  // namespace creel::tracer
