@@ -155,10 +155,11 @@ void fiber_main(void* data) {
       recycle(worker, self, nullptr);
       continue;
     }
+    Context& own = self->context();
     worker.previous = self;
     worker.after = After::kExit;
     annotate_happens_before(&worker);
-    exit_context(self->context(), *target, &worker);
+    exit_context(own, *target, &worker);
   }
 }
 
