@@ -54,6 +54,15 @@ class ChannelCore {
   // Acquire pairs with the release in close(): what happened before close() is visible.
   [[nodiscard]] bool closed() const noexcept { return closed_.load(std::memory_order_acquire); }
 
+  // Whether a send / receive might not have to wait; a hint, outdated as soon as read.
+  [[nodiscard]] bool may_send() const noexcept {
+    return count_.load(std::memory_order_relaxed) < capacity_ || !receivers_.empty_hint() ||
+           closed_.load(std::memory_order_relaxed);
+  }
+  [[nodiscard]] bool may_recv() const noexcept {
+    return count_.load(std::memory_order_relaxed) != 0 || !senders_.empty_hint() || closed_.load(std::memory_order_relaxed);
+  }
+
  private:
   friend class Selection;
 

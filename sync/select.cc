@@ -2,9 +2,11 @@
 // SPDX-License-Identifier: MIT
 
 // Protocol:
-//  1. Channels are locked in the order of their addresses, each once, so selects cannot deadlock; with all locked,
-//  cases
-//     are tried in a random order.
+//  0. The cases are tried in a random order, each under its own channel's lock only, and only where a look without the
+//     lock says that it may be ready. That one case happens is all a select promises, so no snapshot of all channels is
+//     needed; but "none is ready" is said of all of them at one moment:
+//  1. Channels are locked in the order of their addresses, each once, so selects cannot deadlock; with all locked, cases
+//     are tried in the same order.
 //  2. None ready: a Waiter goes on each channel's queue, SelectState::lock is taken last, and the fiber parks. The
 //  commit
 //     releases the channels and then SelectState::lock. As soon as the first channel is released a waker may claim the
@@ -19,6 +21,7 @@
 #include "creel/sync/select.h"
 
 #include <functional>
+#include <new>
 
 #include "creel/sched/preempt.h"
 
@@ -30,9 +33,11 @@ class Selection {
   Selection(const Selection&) = delete;
   Selection& operator=(const Selection&) = delete;
 
-  // Orders the cases whose channel is not null. Returns their number.
+  // Puts the cases whose channel is not null in a random order. Returns their number.
   std::size_t prepare() noexcept;
-  // One pass over the cases; kNoneReady if none is ready. Locks and unlocks.
+  // Step 0; kNoneReady if no case was found ready.
+  std::size_t try_each();
+  // Step 1; kNoneReady if none is ready.
   std::size_t attempt();
   // Parks until a case happens or time is up.
   std::size_t wait(const Clock::time_point* deadline);
@@ -48,6 +53,7 @@ class Selection {
       last = &one;
     }
   }
+  void order_locks() noexcept;
   void lock_all() const {
     for_each_channel([](ChannelCore& one) { one.lock_.lock(); });
   }
@@ -67,22 +73,41 @@ class Selection {
 };
 
 std::size_t Selection::prepare() noexcept {
+  std::uint32_t random = 0;
   for (std::size_t i = 0; i < cases_.size(); ++i) {
     if (cases_[i].channel == nullptr) continue;
-    // Inside-out Fisher-Yates. The product maps 32 random bits to 0 .. count_ with an error below 2^-16.
-    const auto place = static_cast<std::size_t>((std::uint64_t{sched::fast_random()} * (count_ + 1)) >> 32);
+    // Inside-out Fisher-Yates. The product maps 16 random bits to 0 .. count_ with an error below 2^-16 per place.
+    random = (count_ & 1) == 0 ? sched::fast_random() : random >> 16;
+    const auto place = static_cast<std::size_t>(((random & 0xffff) * (count_ + 1)) >> 16);
     rooms_[count_].poll_order = rooms_[place].poll_order;
     rooms_[place].poll_order = static_cast<std::uint16_t>(i);
-    // Insertion by address: selects are short.
-    std::size_t at = count_;
-    while (at > 0 && std::less<>()(cases_[i].channel, cases_[rooms_[at - 1].lock_order].channel)) {
-      rooms_[at].lock_order = rooms_[at - 1].lock_order;
-      --at;
-    }
-    rooms_[at].lock_order = static_cast<std::uint16_t>(i);
     ++count_;
   }
   return count_;
+}
+
+// Insertion by address: selects are short.
+void Selection::order_locks() noexcept {
+  for (std::size_t i = 0; i < count_; ++i) {
+    const std::uint16_t index = rooms_[i].poll_order;
+    std::size_t at = i;
+    while (at > 0 && std::less<>()(cases_[index].channel, cases_[rooms_[at - 1].lock_order].channel)) {
+      rooms_[at].lock_order = rooms_[at - 1].lock_order;
+      --at;
+    }
+    rooms_[at].lock_order = index;
+  }
+}
+
+std::size_t Selection::try_each() {
+  for (std::size_t i = 0; i < count_; ++i) {
+    const std::uint16_t index = rooms_[i].poll_order;
+    SelectCase& one = cases_[index];
+    if (one.is_send ? !one.channel->may_send() : !one.channel->may_recv()) continue;
+    one.result = one.is_send ? one.channel->try_send(one.element) : one.channel->try_recv(one.element);
+    if (one.result != ChannelResult::kBlocked) return index;
+  }
+  return kNoneReady;
 }
 
 // Caller: holds all channels' locks.
@@ -98,6 +123,7 @@ std::size_t Selection::step(Waiter*& wake) {
 
 std::size_t Selection::attempt() {
   Waiter* wake = nullptr;
+  order_locks();
   lock_all();
   const std::size_t chosen = step(wake);
   unlock_all();
@@ -119,6 +145,7 @@ std::size_t Selection::wait(const Clock::time_point* deadline) {
 
 std::size_t Selection::wait_armed(bool timed) {
   Waiter* wake = nullptr;
+  order_locks();
   lock_all();
   if (const std::size_t chosen = step(wake); chosen != kNoneReady) {
     unlock_all();
@@ -134,8 +161,7 @@ std::size_t Selection::wait_armed(bool timed) {
   for (std::size_t i = 0; i < count_; ++i) {
     const std::uint16_t index = rooms_[i].lock_order;
     SelectCase& one = cases_[index];
-    Waiter& waiter = rooms_[index].waiter;
-    waiter.fiber = fiber_;
+    Waiter& waiter = *::new (&rooms_[index].waiter) Waiter(fiber_);
     waiter.element = one.element;
     waiter.select = &state_;
     (one.is_send ? one.channel->senders_ : one.channel->receivers_).push_back(waiter);
@@ -193,8 +219,9 @@ std::size_t select_cases(std::span<SelectCase> cases, std::span<SelectRoom> room
   Selection selection(cases, rooms);
   const bool any = selection.prepare() != 0;
   if (deadline != nullptr && *deadline == Clock::time_point::max()) deadline = nullptr;
-  if (any && blocking && deadline == nullptr) return selection.wait(nullptr);
   if (any) {
+    if (const std::size_t chosen = selection.try_each(); chosen != kNoneReady) return chosen;
+    if (blocking && deadline == nullptr) return selection.wait(nullptr);
     if (const std::size_t chosen = selection.attempt(); chosen != kNoneReady) return chosen;
   }
   if (!blocking) return kNoneReady;

@@ -52,11 +52,14 @@ inline constexpr std::size_t kTimeUp = static_cast<std::size_t>(-2);
 
 // Room for one case's wait; opaque to callers, lives in their frame.
 struct SelectRoom {
-  SelectRoom() noexcept : waiter(nullptr) {}
-  Waiter waiter;
-  std::uint16_t poll_order = 0;
-  std::uint16_t lock_order = 0;
+  SelectRoom() noexcept {}  // nothing is set: a select that need not wait shall not pay for it
+  union {
+    Waiter waiter;  // constructed when the select waits
+  };
+  std::uint16_t poll_order;
+  std::uint16_t lock_order;
 };
+static_assert(std::is_trivially_destructible_v<Waiter>);
 
 // Carries out one of `cases` and returns its index. `blocking` false: kNoneReady if it would have to wait. With a
 // `deadline`: kTimeUp. Requires: as many rooms as cases.
