@@ -227,7 +227,9 @@ Fiber* find_runnable(Worker& worker) {
         2 * s.spinning.load(std::memory_order_relaxed) + s.idle_proc_count.load(std::memory_order_relaxed) < procs) {
       if (!worker.spinning) start_spinning(worker);
       if (Fiber* fiber = steal_work(worker)) {
-        if (s.fruitless.load(std::memory_order_relaxed) != 0) s.fruitless.store(0, std::memory_order_relaxed);
+        if (const std::uint32_t f = s.fruitless.load(std::memory_order_relaxed); f != 0) {
+          s.fruitless.store(std::min(f, kFruitlessPatience) - 1, std::memory_order_relaxed);
+        }
         count_start(proc, false);
         return fiber;
       }

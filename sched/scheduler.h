@@ -39,6 +39,9 @@ namespace creel::sched {
 // ns of Clock.
 [[nodiscard]] inline std::int64_t now_ns() noexcept { return Clock::now().time_since_epoch().count(); }
 
+// Wakes in a row that may find nothing before they are left out (idle.cc).
+inline constexpr std::uint32_t kFruitlessPatience = 3;
+
 struct Scheduler {
   explicit Scheduler(const Config& config, std::unique_ptr<Poller> poller);
   ~Scheduler();
