@@ -22,6 +22,7 @@
 #include "creel/sched/park.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
+#include "creel/sched/thread_start.h"
 #include "creel/tracer/hook.h"
 #include "creel/tracer/recorder.h"
 
@@ -185,6 +186,7 @@ void wake_monitor(Scheduler& s) {
 void monitor_main(Scheduler* scheduler) {
   Scheduler& s = *scheduler;
   pthread_setname_np(pthread_self(), "creel-monitor");
+  set_timer_slack();
   Worker self(s);
   self.id = static_cast<std::uint64_t>(gettid());
   self.random_state = self.id | 1;

@@ -14,6 +14,9 @@ namespace creel::sched {
 // naming the limit, when no thread can be had.
 void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber, bool boots = false);
 
+// Timed waits of the calling thread end on time (Linux: timer slack 1 ns).
+void set_timer_slack() noexcept;
+
 // Lives as long as the worker's thread: thread id, current_worker(), signal stack, tracer, own context.
 class ThreadStart {
  public:
