@@ -134,19 +134,25 @@ void stop_spinning(Worker& worker) {
   worker.scheduler.spinning.fetch_sub(1, std::memory_order_seq_cst);
 }
 
-// The worker has no P any more and nothing was found: last look for work that came in meanwhile (idle.cc, step 4).
-// Returns a P to go on with, or null.
-Processor* recheck(Scheduler& s, std::int64_t& timer_when) {
-  bool work = s.global_queue.size() > 0;
+// Whether a fiber waits in some queue.
+bool work_waits(Scheduler& s) noexcept {
+  if (s.global_queue.size() > 0) return true;
   const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
-  timer_when = TimerHeap::kNever;
   for (std::uint32_t i = 0; i < made; ++i) {
     const Processor* p = s.proc(i);
     // runnext first: a fiber displaced from it is in the ring by then.
-    work = work || p->runnext.load(std::memory_order_seq_cst) != nullptr || !p->queue.empty();
-    timer_when = std::min(timer_when, p->timers.next_when());
+    if (p->runnext.load(std::memory_order_seq_cst) != nullptr || !p->queue.empty()) return true;
   }
-  if (!work) return nullptr;
+  return false;
+}
+
+// The worker has no P any more and nothing was found: last look for work that came in meanwhile (idle.cc, step 4).
+// Returns a P to go on with, or null.
+Processor* recheck(Scheduler& s, std::int64_t& timer_when) {
+  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
+  timer_when = TimerHeap::kNever;
+  for (std::uint32_t i = 0; i < made; ++i) timer_when = std::min(timer_when, s.proc(i)->timers.next_when());
+  if (!work_waits(s)) return nullptr;
   std::lock_guard guard(s.lock);
   return take_idle_proc(s);
 }
@@ -264,13 +270,15 @@ Fiber* find_runnable(Worker& worker) {
   }
 }
 
-// Found something to run: no longer looking. If that was the last one looking, another must take over, as there may be
-// more work (idle.cc, step 5).
+// Found something to run: no longer looking. If that was the last one looking, another must take over if there is more
+// (idle.cc, step 5): who submitted before our step back and saw us look is found by work_waits(), who submits later wakes
+// somebody itself. (Go wakes another in any case; with one sleeping fiber on two Ps that was a wake for nothing per sleep.)
 void reset_spinning(Worker& worker) {
   if (!worker.spinning) return;
   worker.spinning = false;
-  const std::uint32_t before = worker.scheduler.spinning.fetch_sub(1, std::memory_order_seq_cst);
-  if (before == 1 && worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
+  Scheduler& s = worker.scheduler;
+  const std::uint32_t before = s.spinning.fetch_sub(1, std::memory_order_seq_cst);
+  if (before == 1 && s.idle_proc_count.load(std::memory_order_seq_cst) != 0 && work_waits(s)) wake_one(s);
 }
 
 // Runs `fiber` until this worker comes back to its own stack.

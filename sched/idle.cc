@@ -12,7 +12,7 @@
 //  3. reads idle_proc_count; if > 0, wake_one()   3. spinning - 1 if it was; full fence
 //                                                 4. looks at every queue and timer once more; if there is work and a P
 //                                                    is still idle: takes it and goes on
-//  5. A spinning worker that found work stops spinning; the last one to do so calls wake_one().
+//  5. A spinning worker that found work stops spinning; the last one to do so calls wake_one() if more work waits.
 //
 // The race: a submitter that read idle_proc_count == 0 did so before step 2 of the other side, so its fiber (step 1) is
 // seen in step 4. A submitter that sees an idle P but a spinning worker does nothing: that worker either finds the fiber
