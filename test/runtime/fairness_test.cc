@@ -141,6 +141,84 @@ TEST(Fairness, TwoFibersAtChannelsLetAThirdRun) {
   });
 }
 
+// --- The order of one processor, counted in slices
+
+// Two fibers that only yield keep the processor's own queue from ever being empty. Every 61st slice looks at the global
+// queue all the same; of what may be preempted into it, at most one fiber is before the one that waits.
+constexpr std::uint64_t kGlobalEvery = 61;
+
+class YieldingPair {
+ public:
+  YieldingPair() {
+    for (int i = 0; i < 2; ++i) {
+      group_.go([this] {
+        while (!end_) creel::yield();
+      });
+    }
+  }
+  ~YieldingPair() {
+    end_ = true;
+    group_.wait();
+  }
+  YieldingPair(const YieldingPair&) = delete;
+  YieldingPair& operator=(const YieldingPair&) = delete;
+
+ private:
+  bool end_ = false;  // one processor
+  creel::WaitGroup group_;
+};
+
+TEST(Fairness, AFiberInTheGlobalQueueWaitsForItsTurnOnly) {
+  const Watchdog watchdog;
+  run_with(1, [] {
+    const YieldingPair pair;
+    for (int round = 0; round < 50; ++round) {
+      const std::uint64_t before = slices();
+      sched::raise_attention(*sched::scheduler()->proc(0));  // as the monitor does when a slice is over
+      creel::checkpoint();                                   // preempted: to the global queue
+      const std::uint64_t waited = slices() - before;
+      ASSERT_GE(waited, 1u) << "was not preempted";
+      ASSERT_LE(waited, 3 * kGlobalEvery) << "slices in round " << round;
+    }
+  });
+}
+
+TEST(Fairness, FibersThatOverflowTheLocalQueueAllRun) {
+  static constexpr std::uint64_t kFibers = 1000;
+  const Watchdog watchdog;
+  run_with(1, [] {
+    const YieldingPair pair;
+    creel::WaitGroup group;
+    const std::uint64_t before = slices();
+    for (std::uint64_t i = 0; i < kFibers; ++i) group.go([] {});
+    group.wait();
+    EXPECT_LE(slices() - before, (kFibers + 10) * kGlobalEvery);
+  });
+}
+
+// Who is woken into the place of the next in line goes on in the slice of the one who woke it: a pair that plays ping-pong gets
+// one slice after another, not one each time, or it would get more of the processor than a fiber that computes. Slices
+// end by the clock, so their number is not known; but it is not the number of turns.
+TEST(Fairness, TheNextInLineInheritsTheSlice) {
+  static constexpr std::uint64_t kRounds = 20000;
+  const Watchdog watchdog;
+  run_with(1, [] {
+    creel::Channel<int> there;
+    creel::Channel<int> back;
+    auto second = creel::spawn([&] {
+      while (there.recv()) back.send(1);
+    });
+    const std::uint64_t before = slices();
+    for (std::uint64_t i = 0; i < kRounds; ++i) {
+      there.send(1);
+      static_cast<void>(back.recv());
+    }
+    EXPECT_LT(slices() - before, kRounds / 2);
+    there.close();
+    second.join();
+  });
+}
+
 // --- Attention: what makes safe points take the slow path
 
 // Whether no processor asks for attention, now or within 10 s. Sleeps meanwhile, so that nobody runs who could

@@ -2,12 +2,16 @@
 // SPDX-License-Identifier: MIT
 
 #include <atomic>
+#include <fstream>
+#include <iterator>
 #include <memory>
 #include <stdexcept>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "creel/sched/fiber.h"
+#include "creel/sched/park.h"
 #include "test/runtime/fixture.h"
 
 namespace creel::test {
@@ -139,6 +143,22 @@ TEST_P(Spawn, StackSizesAreGivenAndChecked) {
         EXPECT_NE(std::string(error.what()).find(std::to_string(bad)), std::string::npos) << error.what();
       }
     }
+  });
+}
+
+// The default is what README.md tells users, and no fiber gets less but for the page its descriptor takes.
+TEST_P(Spawn, TheDefaultStackIsWhatIsDocumented) {
+  constexpr std::size_t kDocumented = 256u << 10;
+  std::ifstream readme(CREEL_SOURCE_DIR "/README.md");
+  const std::string text{std::istreambuf_iterator<char>(readme), {}};
+  EXPECT_NE(text.find("default 256 KiB of address space"), std::string::npos);
+  run([] {
+    const auto size = [] {
+      const tracer::StackBounds& bounds = *sched::current_fiber()->stack;
+      return bounds.high - bounds.low;
+    };
+    EXPECT_GE(size(), kDocumented - 4096);
+    EXPECT_GE(creel::spawn(size).join(), kDocumented - 4096);
   });
 }
 

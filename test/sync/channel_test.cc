@@ -162,6 +162,39 @@ TEST_P(ChannelTest, ReceiversAreServedInOrder) {
   });
 }
 
+TEST_P(ChannelTest, SendersAreServedInOrder) {
+  for (const std::size_t capacity : {0u, 2u}) {
+    run([capacity] {
+      Channel<int> channel(capacity);
+      int sent = 0;
+      for (; sent < static_cast<int>(capacity); ++sent) channel.send(sent);
+      WaitGroup wg;
+      for (int i = sent; i < sent + 6; ++i) go_until_parked(wg, [&channel, i] { channel.send(i); });
+      for (int i = 0; i < sent + 6; ++i) EXPECT_EQ(channel.recv(), i);
+      wg.wait();
+    });
+  }
+}
+
+// Whoever comes while others wait does not overtake them, neither by try_send() nor by try_recv().
+TEST_P(ChannelTest, NobodyOvertakesThoseWhoWait) {
+  run([] {
+    Channel<int> channel(1);
+    channel.send(0);
+    WaitGroup wg;
+    go_until_parked(wg, [&channel] { channel.send(1); });
+    EXPECT_EQ(channel.recv(), 0);
+    EXPECT_FALSE(channel.try_send(9)) << "the slot was the waiting sender's";
+    EXPECT_EQ(channel.recv(), 1);
+    int got = 0;
+    go_until_parked(wg, [&channel, &got] { got = *channel.recv(); });
+    channel.send(2);
+    EXPECT_FALSE(channel.try_recv().has_value()) << "the element was the waiting receiver's";
+    wg.wait();
+    EXPECT_EQ(got, 2);
+  });
+}
+
 TEST_P(ChannelTest, CloseWakesAll) {
   run([] {
     Channel<int> idle;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "creel/creel.h"
+#include "creel/sched/preempt.h"
 #include "test/sync/fiber_test_util.h"
 
 namespace creel::test {
@@ -24,6 +25,13 @@ void busy(std::chrono::nanoseconds duration) {
   const auto end = std::chrono::steady_clock::now() + duration;
   while (std::chrono::steady_clock::now() < end) {
   }
+}
+
+// Wakes the first waiter and takes the lock again before that runs: normal mode. Caller: on one processor.
+void unlock_and_overtake(Mutex& mutex) {
+  const sched::NoPreempt guard;  // lock() is a safe point
+  mutex.unlock();
+  mutex.lock();
 }
 
 constinit Mutex global_mutex;  // compiles: constant-initialised
@@ -45,8 +53,7 @@ TEST(Mutex, StarvingWaiterGetsTheLockHandedOver) {
     });
     probe.await_parked();
     busy(2ms);
-    mutex.unlock();  // wakes the waiter, which does not run yet
-    mutex.lock();    // overtakes it: normal mode
+    unlock_and_overtake(mutex);
     order.emplace_back("overtaker");
     creel::yield();  // the waiter finds the lock taken, and is starving
     ASSERT_TRUE(probe.parked());
@@ -55,6 +62,43 @@ TEST(Mutex, StarvingWaiterGetsTheLockHandedOver) {
     EXPECT_TRUE(mutex.try_lock());  // and it is back in normal mode
     mutex.unlock();
     wg.wait();
+  });
+}
+
+// While waiters starve, the lock goes from one to the next in the order they came, and whoever comes later waits behind
+// them, though the lock's holder is at work and they are not. One processor, so the order is certain.
+TEST(Mutex, InStarvationModeNobodyOvertakes) {
+  TimeLimit limit;
+  run_with(1, [] {
+    Mutex mutex;
+    std::vector<std::string> order;
+    WaitGroup wg;
+    mutex.lock();
+    Probe first;
+    wg.go([&] {
+      first.here();
+      mutex.lock();
+      order.emplace_back("first");
+      creel::yield();  // the main fiber asks for the lock meanwhile
+      mutex.unlock();
+    });
+    first.await_parked();
+    go_until_parked(wg, [&] {
+      mutex.lock();
+      order.emplace_back("second");
+      mutex.unlock();
+    });
+    busy(2ms);
+    unlock_and_overtake(mutex);
+    creel::yield();  // the first waiter finds the lock taken, and is starving
+    ASSERT_TRUE(first.parked());
+    mutex.unlock();  // handed over to it
+    EXPECT_EQ(order.size(), 1u);
+    mutex.lock();
+    order.emplace_back("newcomer");
+    mutex.unlock();
+    wg.wait();
+    EXPECT_EQ(order, (std::vector<std::string>{"first", "second", "newcomer"}));
   });
 }
 

@@ -152,6 +152,62 @@ TEST_P(SelectTest, TwoSelectsMeet) {
   });
 }
 
+// A select waits in its channels' queues like anybody else: plain and selecting fibers in the order they came.
+TEST_P(SelectTest, ReceiversAreServedInOrder) {
+  run([] {
+    Channel<int> channel;
+    Channel<int> other;
+    std::vector<int> got(6, -1);
+    WaitGroup wg;
+    for (int i = 0; i < 6; ++i) {
+      int& mine = got[static_cast<std::size_t>(i)];
+      if (i % 2 == 0) {
+        go_until_parked(wg, [&] {
+          select(on_recv(other), on_recv(channel, [&mine](std::optional<int> value) { mine = *value; }), after(1h));
+        });
+      } else {
+        go_until_parked(wg, [&] { mine = *channel.recv(); });
+      }
+    }
+    for (int i = 0; i < 6; ++i) channel.send(i);
+    wg.wait();
+    EXPECT_EQ(got, (std::vector<int>{0, 1, 2, 3, 4, 5}));
+  });
+}
+
+TEST_P(SelectTest, SendersAreServedInOrder) {
+  run([] {
+    Channel<int> channel;
+    Channel<int> other;
+    WaitGroup wg;
+    for (int i = 0; i < 6; ++i) {
+      if (i % 2 == 0) {
+        go_until_parked(wg, [&channel, &other, i] { select(on_recv(other), on_send(channel, i), after(1h)); });
+      } else {
+        go_until_parked(wg, [&channel, i] { channel.send(i); });
+      }
+    }
+    for (int i = 0; i < 6; ++i) EXPECT_EQ(channel.recv(), i);
+    wg.wait();
+  });
+}
+
+// A select that was served elsewhere has lost its place: the next in the queue is served instead, none is left out.
+TEST_P(SelectTest, ASelectServedElsewhereIsPassedOver) {
+  run([] {
+    Channel<int> first;
+    Channel<int> second;
+    std::atomic<int> got{0};
+    WaitGroup wg;
+    go_until_parked(wg, [&] { select(on_recv(first), on_recv(second)); });
+    go_until_parked(wg, [&] { got = *second.recv(); });
+    first.send(1);
+    second.send(2);
+    wg.wait();
+    EXPECT_EQ(got, 2);
+  });
+}
+
 // Among ready cases each is equally likely: 4000 draws out of 4, each within 6 standard deviations of 1000.
 TEST_P(SelectTest, ChoosesUniformly) {
   run([] {
