@@ -5,7 +5,7 @@ cmake_minimum_required(VERSION 3.22)
 
 # Runs every benchmark of every program in SIDES, and of the Go twin built from GO_SOURCE where there is a go, at a tiny
 # scale, without and with tracing, and checks the line of JSON. The Go twin must have creel's benchmarks by name and
-# unit. Then has scripts/bench, where there is a python3, print the table of two of them.
+# unit. Then has scripts/bench, where there is a python3, print the tables of two of them, and once more from the stored runs.
 
 file(REMOVE_RECURSE ${DIRECTORY})
 file(MAKE_DIRECTORY ${DIRECTORY})
@@ -69,13 +69,19 @@ if(GO AND PYTHON)
                   COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/../scripts/bench --no-build --build-dir=${BUILD}
                           --go-dir=${DIRECTORY} --scale=0.0005 --reps=2 --procs=2 --only=yield_2|mandelbrot_pixel --csv
-                          --plot=${DIRECTORY}/ratios.svg
+                          --targets --json=${DIRECTORY}/runs.json --plot=${DIRECTORY}/ratios.svg
                   OUTPUT_VARIABLE table RESULT_VARIABLE status)
   expect("${table}" ${status} EQUAL 0 "status of scripts/bench")
   foreach(row "benchmark,procs,trace,creel,peer,unit,ratio,ratio_min,ratio_max,"
-              "\nyield_2,2,off,[0-9.]+,[0-9.]+,ns/yield," "\nyield_2,2,on," "\nmandelbrot_pixel,2,off," "\nmandelbrot_pixel,2,on," "events/op")
+              "\nyield_2,2,off,[0-9.]+,[0-9.]+,ns/yield," "\nyield_2,2,on," "\nmandelbrot_pixel,2,off," "\nmandelbrot_pixel,2,on," ",creel_events/op,peer_events/op,"
+              "\nyield_2,2,ratio,[0-9.]+,[0-9.]+,[0-9.]+,0.15,0.08," "\nyield_2,2,event_bytes,")
     expect("" "${table}" MATCHES "${row}" "the table of scripts/bench")
   endforeach()
+  execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/../scripts/bench --from=${DIRECTORY}/runs.json --csv
+                          --targets
+                  OUTPUT_VARIABLE again RESULT_VARIABLE status)
+  expect("${again}" ${status} EQUAL 0 "status of scripts/bench --from")
+  expect("" "${again}" STREQUAL "${table}" "the table of scripts/bench --from")
   file(READ ${DIRECTORY}/ratios.svg plot)
   expect("" "${plot}" MATCHES "<svg .*yield_2.*</svg>" "the plot of scripts/bench")
 endif()

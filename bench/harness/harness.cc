@@ -51,6 +51,7 @@ struct Arguments {
   int procs = 1;
   std::string trace = "off";
   double scale = 1;
+  std::int64_t size = 0;  // 0: the benchmark's own
   bool list = false;
 };
 
@@ -80,11 +81,14 @@ Arguments parse(int argc, char** argv) {
       arguments.trace = value;
     } else if (flag == "--scale") {
       arguments.scale = parse_number(flag, value, 1e-6, 1e3);
+    } else if (flag == "--size") {
+      arguments.size = parse_number<std::int64_t>(flag, value, 1, 10'000'000);
     } else if (argument == "--list") {
       arguments.list = true;
     } else {
       throw std::invalid_argument(fmt::format(
-          "'{}' is not accepted: give --list or --bench=NAME --procs=N --trace=off|FILE --scale=F", argument));
+          "'{}' is not accepted: give --list or --bench=NAME --procs=N --trace=off|FILE --scale=F --size=N",
+          argument));
     }
   }
   return arguments;
@@ -105,9 +109,9 @@ void print(std::string_view side, const Benchmark& benchmark, const Arguments& a
     metrics += fmt::format("{}\"{}\":{:.6g}", metrics.empty() ? "" : ",", name, value);
   }
   fmt::print(
-      "{{\"side\":\"{}\",\"bench\":\"{}\",\"procs\":{},\"trace\":\"{}\",\"unit\":\"{}\",\"value\":{:.6g},\"ops\":{},"
+      "{{\"side\":\"{}\",\"bench\":\"{}\",\"procs\":{},\"size\":{},\"trace\":\"{}\",\"unit\":\"{}\",\"value\":{:.6g},\"ops\":{},"
       "\"wall_ms\":{:.6g},\"cpu_ms\":{:.6g},\"rss_kib\":{},\"events\":{},\"trace_bytes\":{},\"metrics\":{{{}}}}}\n",
-      side, benchmark.name, arguments.procs, traced ? "on" : "off", benchmark.unit, run.value(), run.operations(),
+      side, benchmark.name, arguments.procs, arguments.size, traced ? "on" : "off", benchmark.unit, run.value(), run.operations(),
       1e-6 * static_cast<double>(run.wall().count()), 1e-6 * static_cast<double>(run.cpu().count()),
       peak_resident_kib(), result.events, traced ? std::filesystem::file_size(arguments.trace) : 0, metrics);
 }
@@ -163,7 +167,7 @@ int main_of(std::string_view side, int argc, char** argv) {
     const Benchmark& benchmark = find(arguments.bench);
     const bool traced = arguments.trace != "off";
     if (traced && !backend_traces()) throw std::invalid_argument(fmt::format("--trace: {} cannot trace", side));
-    Run run(arguments.scale);
+    Run run(arguments.scale, arguments.size);
     const BackendResult result =
         run_backend({.procs = arguments.procs, .trace = traced ? arguments.trace : std::string()},
                     [&] { benchmark.function(run); });

@@ -26,11 +26,13 @@ namespace bench {
 // One run of one benchmark. Caller: the benchmark's main fiber.
 class Run {
  public:
-  explicit Run(double scale) : scale_(scale) {}
+  Run(double scale, std::int64_t size) : scale_(scale), size_(size) {}
 
   // `full` at scale 1, less or more at others; a multiple of `unit` and at least one unit.
   [[nodiscard]] std::int64_t count(std::int64_t full, std::int64_t unit = 1) const;
   [[nodiscard]] double scale() const noexcept { return scale_; }
+  // How many fibers or waiters, of the benchmarks named scale_*: --size, or `standard` without it.
+  [[nodiscard]] std::int64_t size(std::int64_t standard) const noexcept { return size_ > 0 ? size_ : standard; }
 
   // The measured section: wall time and CPU time of the process around `body`. The benchmark's value becomes
   // nanoseconds per operation; set_value() may replace it afterwards. Once per run.
@@ -56,6 +58,7 @@ class Run {
   void end(std::int64_t operations);
 
   double scale_;
+  std::int64_t size_;
   std::chrono::steady_clock::time_point started_;
   std::chrono::nanoseconds cpu_before_{0};
   std::chrono::nanoseconds wall_{0};

@@ -22,6 +22,7 @@ import (
 // run is one run of one benchmark.
 type run struct {
 	scale      float64
+	size       int
 	wall, cpu  time.Duration
 	operations int
 	value      float64
@@ -31,6 +32,14 @@ type run struct {
 // count is full at scale 1, less or more at others; a multiple of unit and at least one unit.
 func (r *run) count(full, unit int) int {
 	return max(int(math.Round(float64(full)*r.scale))/unit, 1) * unit
+}
+
+// sizeOr is how many goroutines or waiters, of the benchmarks named scale_*: --size, or standard without it.
+func (r *run) sizeOr(standard int) int {
+	if r.size > 0 {
+		return r.size
+	}
+	return standard
 }
 
 // measure takes wall time and CPU time of the process around body. The value becomes nanoseconds per operation.
@@ -49,13 +58,14 @@ type benchmark struct {
 	function   func(*run)
 }
 
-var benchmarks = slices.Concat(blockingBenchmarks, channelBenchmarks, lockBenchmarks, parkedBenchmarks,
-	skynetBenchmarks, sleepBenchmarks, spawnBenchmarks, yieldBenchmarks)
+var benchmarks = slices.Concat(blockingBenchmarks, channelBenchmarks, fileBenchmarks, lockBenchmarks, parkedBenchmarks,
+	scaleBenchmarks, skynetBenchmarks, sleepBenchmarks, spawnBenchmarks, yieldBenchmarks)
 
 type line struct {
 	Side       string             `json:"side"`
 	Bench      string             `json:"bench"`
 	Procs      int                `json:"procs"`
+	Size       int                `json:"size"`
 	Trace      string             `json:"trace"`
 	Unit       string             `json:"unit"`
 	Value      float64            `json:"value"`
@@ -77,7 +87,7 @@ func main() {
 
 func mainOf(arguments []string) error {
 	name, traceTo := "", "off"
-	procs, scale := 1, 1.
+	procs, scale, size := 1, 1., 0
 	for _, argument := range arguments {
 		flag, value, _ := strings.Cut(argument, "=")
 		var err error
@@ -94,6 +104,10 @@ func mainOf(arguments []string) error {
 			if scale, err = strconv.ParseFloat(value, 64); err != nil || !(scale >= 1e-6 && scale <= 1e3) {
 				return fmt.Errorf("--scale: '%s' is not accepted: give a number from 1e-06 to 1000", value)
 			}
+		case flag == "--size":
+			if size, err = strconv.Atoi(value); err != nil || size < 1 || size > 10_000_000 {
+				return fmt.Errorf("--size: '%s' is not accepted: give a number from 1 to 10000000", value)
+			}
 		case argument == "--list":
 			var names []string
 			for _, b := range benchmarks {
@@ -103,7 +117,7 @@ func mainOf(arguments []string) error {
 			fmt.Println(strings.Join(names, "\n"))
 			return nil
 		default:
-			return fmt.Errorf("'%s' is not accepted: give --list or --bench=NAME --procs=N --trace=off|FILE --scale=F", argument)
+			return fmt.Errorf("'%s' is not accepted: give --list or --bench=NAME --procs=N --trace=off|FILE --scale=F --size=N", argument)
 		}
 	}
 	place := slices.IndexFunc(benchmarks, func(b benchmark) bool { return b.name == name })
@@ -112,8 +126,8 @@ func mainOf(arguments []string) error {
 	}
 	runtime.GOMAXPROCS(procs)
 	b := benchmarks[place]
-	r := &run{scale: scale, metrics: map[string]float64{}}
-	result := line{Side: "go", Bench: name, Procs: procs, Trace: "off", Unit: b.unit}
+	r := &run{scale: scale, size: size, metrics: map[string]float64{}}
+	result := line{Side: "go", Bench: name, Procs: procs, Size: size, Trace: "off", Unit: b.unit}
 	if traceTo == "off" {
 		b.function(r)
 	} else {

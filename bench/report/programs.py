@@ -1,0 +1,168 @@
+# Copyright (c) 2026 The creel authors
+# SPDX-License-Identifier: MIT
+"""The programs that are measured: building them, running one benchmark of one, and counting the events of its trace."""
+
+import csv
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+BUILD = ROOT / "build" / "release"
+MANDELBROT = ("col", "pixel", "workers", "workers-buffered", "col-workers-buffered")
+SCALING = "scale_"  # how the names of the benchmarks begin that scripts/bench runs with --scaling only
+TIMEOUT_S = 300  # of one run; the longest at scale 1 takes about 10 s
+# What a trace consists of beside events.
+NO_EVENTS = ("EventBatch", "ExperimentalBatch", "Strings", "String", "Stacks", "Stack", "CPUSamples", "Frequency", "Sync",
+             "ClockSnapshot", "EndOfGeneration")
+# Where each peer without a twin would have to be looked for.
+NOT_THERE = {"marl": "CREEL_MARL_ROOT", "photon": "CREEL_PHOTON_ROOT", "libgo": "CREEL_LIBGO_ROOT",
+             "bthread": "CREEL_BTHREAD_ROOT"}
+
+
+class Failure(Exception):
+    """Ends the program with a message."""
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
+
+
+def run_or_fail(command, **options):
+    say("+ " + " ".join(str(word) for word in command))
+    if subprocess.run(command, stdout=sys.stderr, check=False, **options).returncode != 0:
+        raise Failure(f"{command[0]} failed")
+
+
+def output_of(command):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired as error:
+        raise Failure(f"{' '.join(command)}: not done after {TIMEOUT_S} s") from error
+    if done.returncode != 0:
+        raise Failure(f"{' '.join(command)}: status {done.returncode}")
+    return done.stdout
+
+
+def go_environment():
+    return {**os.environ, "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
+
+
+def build(arguments):
+    """Builds both sides unless told not to. Returns the directory of creel's programs."""
+    directory = arguments.build_dir or BUILD
+    if arguments.peer == "go" and shutil.which("go") is None:
+        raise Failure("--peer=go needs go (1.23 or newer) on PATH; there is also --peer=boost")
+    if arguments.no_build:
+        return directory / "bin"
+    if arguments.peer == "boost" and arguments.install:
+        run_or_fail([ROOT / "scripts" / "deps", "--peers"])
+    if arguments.build_dir is None:
+        root_hint = os.environ.get("CREEL_BOOST_FIBER_ROOT")
+        hint = [f"-DCREEL_BOOST_FIBER_ROOT={root_hint}"] if root_hint else []
+        run_or_fail(["cmake", "-S", ROOT, "-B", BUILD, "--preset", "release", "--log-level=WARNING", *hint], cwd=ROOT)
+    targets = ["bench_creel", "mandelbrot"] + (["bench_boost"] if arguments.peer == "boost" else [])
+    try:
+        run_or_fail(["cmake", "--build", directory, "--parallel", str(os.cpu_count() or 2), "--target", *targets])
+    except Failure as failure:
+        if arguments.peer == "boost":
+            raise Failure("the build failed; bench_boost needs Boost.Fiber: give --install (libboost-fiber-dev, by "
+                          "scripts/deps --peers), or CREEL_BOOST_FIBER_ROOT in the environment (with --build-dir: in "
+                          "its CMake cache)") from failure
+        raise
+    if arguments.peer == "go":
+        arguments.go_dir.mkdir(parents=True, exist_ok=True)
+        for twin, name in (("suite", "bench_go"), ("mandelbrot", "mandelbrot_go")):
+            target = arguments.go_dir.resolve() / name
+            run_or_fail(["go", "build", "-C", ROOT / "bench" / "go" / twin, "-o", target, "."], env=go_environment())
+    return directory / "bin"
+
+
+class EventCounter:
+    """Counts the events of traces by Go's own reader: $CREEL_GO_TRACE, else built from the Go on PATH."""
+
+    def __init__(self, go_dir):
+        given = os.environ.get("CREEL_GO_TRACE")
+        self.reader = Path(given) if given else go_dir.resolve() / "go_trace"
+        self.go_dir = go_dir
+        self.bytes_per_event = {}
+
+    def count(self, key, path, size):
+        """Events of the trace at `path`, of `size` bytes; runs of the same `key` are told by size after the first."""
+        if key not in self.bytes_per_event:
+            if not self.reader.exists():
+                self.go_dir.mkdir(parents=True, exist_ok=True)
+                run_or_fail(["go", "build", "-o", self.reader, "cmd/trace"], env=go_environment())
+            total = 0
+            for line in output_of([str(self.reader), "-d=footprint", str(path)]).splitlines():
+                found = re.match(r"(\w+)\s+(\d+)\s+[\d.]+%\s+(\d+)\s", line)
+                if found and found[1] not in NO_EVENTS:
+                    total += int(found[3])
+            if total == 0:
+                raise Failure(f"{path}: the reader found no events")
+            self.bytes_per_event[key] = size / total
+        return round(size / self.bytes_per_event[key])
+
+
+class Suite:
+    """The benchmarks of bench_<side>."""
+
+    def __init__(self, side, program, directory, counter):
+        self.side, self.program, self.directory, self.counter = side, str(program), directory, counter
+
+    def names(self, scaling=False):
+        return [name for name in output_of([self.program, "--list"]).split() if name.startswith(SCALING) == scaling]
+
+    def run(self, name, procs, traced, scale, size=None):
+        trace = os.path.join(self.directory, f"{self.side}.trace")
+        command = [self.program, f"--bench={name}", f"--procs={procs}", f"--trace={trace if traced else 'off'}",
+                   f"--scale={scale}"]
+        run = json.loads(output_of(command + ([f"--size={size}"] if size else [])))
+        if traced:
+            run["events"] = self.counter.count((self.side, name, procs), trace, run["trace_bytes"])
+            os.remove(trace)
+        return run
+
+
+class Mandelbrot:
+    """bench/mandelbrot or its twin, whose CSV becomes the same kind of run."""
+
+    def __init__(self, side, program, directory, counter):
+        self.side, self.program, self.directory, self.counter = side, str(program), directory, counter
+
+    def names(self):
+        return [f"mandelbrot_{variant}" for variant in MANDELBROT]
+
+    def run(self, name, procs, traced, scale):
+        variant = name.removeprefix("mandelbrot_")
+        size = max(8, round(2048 * scale ** 0.5))
+        command = [self.program, "--csv", f"--variant={variant}", f"--size={size}", f"--procs={procs}"]
+        if traced:
+            command.append(f"--trace-dir={self.directory}")
+        with tempfile.NamedTemporaryFile("w+") as report:
+            with subprocess.Popen(command, stdout=report) as child:
+                _, status, usage = os.wait4(child.pid, 0)
+                child.returncode = os.waitstatus_to_exitcode(status)
+            if child.returncode != 0:
+                raise Failure(f"{' '.join(command)}: status {child.returncode}")
+            report.seek(0)
+            row = next(csv.DictReader(report))
+        # A child's ru_maxrss is at least its parent's at the fork, so a smaller peak cannot be told.
+        peak = usage.ru_maxrss if usage.ru_maxrss > resource.getrusage(resource.RUSAGE_SELF).ru_maxrss else float("nan")
+        seconds = float(row["traced_s" if traced else "wall_s"])
+        run = {"side": self.side, "bench": name, "procs": procs, "size": 0, "trace": "on" if traced else "off",
+               "unit": "s", "value": seconds, "ops": size * size, "wall_ms": 1e3 * seconds,
+               "cpu_ms": 1e3 * (usage.ru_utime + usage.ru_stime) / (2 if traced else 1), "rss_kib": peak, "events": 0,
+               "trace_bytes": 0, "metrics": {}}
+        if traced:
+            trace = os.path.join(self.directory, f"{variant}.trace")
+            run["trace_bytes"] = os.path.getsize(trace)
+            run["events"] = self.counter.count((self.side, name, procs), trace, run["trace_bytes"])
+            os.remove(trace)
+        return run
