@@ -60,6 +60,14 @@ def build(arguments):
     if arguments.peer == "go" and shutil.which("go") is None:
         raise Failure("--peer=go needs go (1.23 or newer) on PATH; there is also --peer=boost")
     if arguments.no_build:
+        needed = [directory / "bin" / name for name in ("bench_creel", "mandelbrot")]
+        if arguments.peer == "go":
+            needed += [arguments.go_dir / name for name in ("bench_go", "mandelbrot_go")]
+        else:
+            needed.append(directory / "bin" / f"bench_{arguments.peer}")
+        missing = [str(program) for program in needed if not program.exists()]
+        if missing:
+            raise Failure(f"--no-build: not built yet: {', '.join(missing)}")
         return directory / "bin"
     if arguments.peer == "boost" and arguments.install:
         run_or_fail([ROOT / "scripts" / "deps", "--peers"])

@@ -10,8 +10,8 @@ PROCS = (1, 2, 4, 8, 16, 32, 64)
 # What is run on more and more processors.
 WITH_PROCS = ("spawn_batch", "yield_1000", "pingpong", "chan_cap128_4to4", "select4_cap0", "mutex_8", "rwmutex_8",
               "skynet", "blocking_short")
-COLUMNS = ("benchmark", "procs", "size", "creel", "peer", "unit", "ratio", "ratio_min", "ratio_max", "creel_growth",
-           "peer_growth", "creel_cpu_ms", "peer_cpu_ms")
+COLUMNS = ("benchmark", "procs", "size", "creel", "peer", "unit", "ratio", "ratio_min", "ratio_max", "creel_cpu_ns/op",
+           "peer_cpu_ns/op", "creel_growth", "peer_growth")
 
 
 def plan(creel, peer, arguments):
@@ -26,7 +26,8 @@ def plan(creel, peer, arguments):
 
 
 def measure(creel, peer, arguments):
-    """Rows of COLUMNS and the runs they come from; growth is by the point before on the same curve."""
+    """Rows of COLUMNS and the runs they come from; growth is the CPU time per operation by that of the point before
+    on the same curve."""
     rows, runs = [], []
     curves = plan(creel, peer, arguments)
     total, number = sum(map(len, curves)), 0
@@ -42,10 +43,10 @@ def measure(creel, peer, arguments):
                 pairs.append((done[creel], done[peer]))
             runs += [run for pair in pairs for run in pair]
             values = [median(pair[side]["value"] for pair in pairs) for side in (0, 1)]
-            growth = [by(now, then) for now, then in zip(values, before)] if before else [NAN, NAN]
-            cpu = [median(pair[side]["cpu_ms"] for pair in pairs) for side in (0, 1)]
+            cpu = [median(1e6 * pair[side]["cpu_ms"] / pair[side]["ops"] for pair in pairs) for side in (0, 1)]
+            growth = [by(now, then) for now, then in zip(cpu, before)] if before else [NAN, NAN]
             rows.append(dict(zip(COLUMNS, (
                 name, procs, size or "-", *values, pairs[0][0]["unit"],
-                *middle_and_extremes([by(mine["value"], theirs["value"]) for mine, theirs in pairs]), *growth, *cpu))))
-            before = values
+                *middle_and_extremes([by(mine["value"], theirs["value"]) for mine, theirs in pairs]), *cpu, *growth))))
+            before = cpu
     return rows, runs
