@@ -185,6 +185,13 @@ Fiber* wait_in_poller(Worker& worker, std::int64_t when, bool was_spinning) {
   return first;
 }
 
+// Somebody else has to wait for the timers this worker armed while it was looking for work: it has found some, or leaves
+// the poller to another.
+void settle_timer(Worker& worker) {
+  if (worker.owed_timer == TimerHeap::kNever) [[likely]] return;
+  tell_of_timer(worker.scheduler, std::exchange(worker.owed_timer, TimerHeap::kNever));
+}
+
 // Finds a fiber to run, waiting as long as it takes. Null: the runtime stops. On return the worker holds a P.
 Fiber* find_runnable(Worker& worker) {
   Scheduler& s = worker.scheduler;
@@ -259,6 +266,7 @@ Fiber* find_runnable(Worker& worker) {
     }
     if ((timer_when != TimerHeap::kNever || s.poller->has_waiters()) &&
         s.last_poll.exchange(0, std::memory_order_seq_cst) != 0) {
+      worker.owed_timer = TimerHeap::kNever;  // waits itself: timer_when was read after the P was given up
       if (Fiber* fiber = wait_in_poller(worker, timer_when, was_spinning)) {
         count_start(*worker.processor(), false);
         return fiber;
@@ -266,6 +274,7 @@ Fiber* find_runnable(Worker& worker) {
       timer_due = timer_when != TimerHeap::kNever;
       continue;
     }
+    settle_timer(worker);
     stop_worker(worker);
   }
 }
@@ -317,6 +326,7 @@ void worker_main(Worker* worker) {
   if (worker->boots) submit_fiber(s.boot.fiber, s.boot.callable, s.boot.site);
   for (;;) {
     if (worker->locked_fiber != nullptr) {
+      settle_timer(*worker);
       wait_pinned(*worker);
       if (s.stopping.load(std::memory_order_seq_cst)) break;
       run_fiber(*worker, worker->locked_fiber);
@@ -325,6 +335,7 @@ void worker_main(Worker* worker) {
     Fiber* fiber = find_runnable(*worker);
     if (fiber == nullptr) break;
     reset_spinning(*worker);
+    settle_timer(*worker);
     if (fiber->pinned && fiber->extra->pinned_to != worker) {
       start_pinned(*worker, fiber);
       continue;

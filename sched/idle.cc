@@ -28,6 +28,7 @@
 // Rejected: waking on every submission (thrashes: the wakened thread finds nothing); a fixed number of always-spinning
 // workers (burns idle cores). Source: "Worker thread parking/unparking" of Go's runtime/proc.go.
 
+#include <algorithm>
 #include <atomic>
 #include <mutex>
 #include <utility>
@@ -180,6 +181,17 @@ void hand_off_proc(Scheduler& s, Processor* proc) {
 }
 
 void wake_for_timer(Scheduler& s, std::int64_t when) {
+  // On the scheduler's stack with a P: this worker is looking for work itself. If it finds none it waits for the timer, so
+  // whether somebody else must is known only then (settle_timer).
+  Worker* worker = this_worker();
+  if (worker != nullptr && worker->proc != nullptr && worker->fiber == nullptr) {
+    worker->owed_timer = std::min(worker->owed_timer, when);
+    return;
+  }
+  tell_of_timer(s, when);
+}
+
+void tell_of_timer(Scheduler& s, std::int64_t when) {
   if (s.last_poll.load(std::memory_order_seq_cst) == 0) {
     const std::int64_t until = s.poll_until.load(std::memory_order_seq_cst);
     if (until == 0 || until > when) s.poller->interrupt();

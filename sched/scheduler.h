@@ -162,6 +162,8 @@ void stop_worker(Worker& worker);
 void hand_off_proc(Scheduler& s, Processor* proc);
 // After a timer was armed for `when` on this worker's P: lets a sleeping worker know if it would sleep too long.
 void wake_for_timer(Scheduler& s, std::int64_t when);
+// The same at once, whoever calls.
+void tell_of_timer(Scheduler& s, std::int64_t when);
 // Runs a fiber that is pinned to another worker there: gives it this worker's P and parks.
 void start_pinned(Worker& worker, Fiber* fiber);
 // The pinned fiber of this worker has parked: gives the P away and parks until the fiber runs again.

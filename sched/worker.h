@@ -55,6 +55,7 @@ struct Worker : tracer::WorkerTrace {
   std::uint32_t syscall_depth = 0; // > 0: inside blocking(): `proc` may be gone. Owner
   std::uint64_t syscall_section = 0;  // what it put into its P's word on entering. Owner
   Fiber* picked = nullptr;         // taken off a queue by pick_local for the scheduler's loop (pinned elsewhere). Owner
+  std::int64_t owed_timer = TimerHeap::kNever;  // armed by the scheduler's own stack, nobody told yet (idle.cc). Owner
   Worker* next_idle = nullptr;     // guarded by Scheduler::lock
   std::thread thread;
 
