@@ -38,7 +38,7 @@ struct alignas(kCacheLine) Processor : tracer::ProcTrace {
   // on leaving or a thief, has the P (blocking.cc).
   std::atomic<std::uint64_t> syscall_section{0};
 
-  TimerHeap timers;
+  alignas(kCacheLine) TimerHeap timers;  // read by every worker that goes idle
   StackCache stacks;   // owner
   FiberCache fibers;   // owner
   std::uint64_t next_id = 0;   // fiber ids in stock: next_id up to id_limit. Owner

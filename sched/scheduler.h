@@ -49,11 +49,11 @@ struct Scheduler {
   const Config config;
   StackPool stack_pool;
   FiberPool fiber_pool;
-  GlobalQueue global_queue;
-  std::unique_ptr<Poller> poller;
+  alignas(kCacheLine) GlobalQueue global_queue;  // its size is read at every yield
+  alignas(kCacheLine) std::unique_ptr<Poller> poller;  // constant
 
   // Guards what says so below. Rank: taken without any other lock held, but for nothing but the poller's interrupt.
-  SpinLock lock;
+  alignas(kCacheLine) SpinLock lock;
   Processor* idle_procs = nullptr;      // guarded by lock; linked by next_idle
   Worker* idle_workers = nullptr;       // guarded by lock; linked by next_idle
   std::vector<std::unique_ptr<Worker>> workers;  // guarded by lock; ended ones are kept until the scheduler dies
@@ -61,9 +61,15 @@ struct Scheduler {
   std::uint32_t idle_worker_count = 0;  // guarded by lock
 
   // All processors ever made, by id; entries below made_procs are valid for the scheduler's life.
-  std::array<std::atomic<Processor*>, kMaxProcs> processors{};
+  alignas(kCacheLine) std::array<std::atomic<Processor*>, kMaxProcs> processors{};
   std::atomic<std::uint32_t> made_procs{0};   // release when a P is added, acquire by whoever iterates
   std::atomic<std::uint32_t> procs{0};        // processors in use (GOMAXPROCS). relaxed: a hint outside lock
+
+  // Read by every park and every search, seldom written: not beside what the idle protocol writes.
+  alignas(kCacheLine) std::atomic<std::int64_t> coarse_now{0};  // ns, updated by the monitor; relaxed, for ages in dumps
+  // Fibers inside a PinScope. Relaxed: see pick_local().
+  std::atomic<std::uint32_t> pins{0};
+  std::atomic<bool> stopping{false};   // set once; seq_cst with the idle protocol
 
   // The idle protocol's counters; sequentially consistent, see idle.cc.
   alignas(kCacheLine) std::atomic<std::uint32_t> idle_proc_count{0};
@@ -79,17 +85,12 @@ struct Scheduler {
   // When the worker that blocks in the poller will return by itself (kNever: at an event only); valid while last_poll is 0.
   std::atomic<std::int64_t> poll_until{0};
 
-  // Fibers inside a PinScope. Relaxed: see pick_local().
-  std::atomic<std::uint32_t> pins{0};
-
-  std::atomic<bool> stopping{false};   // set once; seq_cst with the idle protocol
   std::atomic<bool> reporting{false};  // a deadlock or fatal report is being written
 
   // Monitor.
   std::atomic<std::uint32_t> monitor_word{0};  // futex: changes to wake the monitor
   std::atomic<bool> monitor_sleeps{false};     // seq_cst: set before it re-checks that all Ps are idle
   std::thread monitor;
-  std::atomic<std::int64_t> coarse_now{0};     // ns, updated by the monitor; relaxed, for ages in dumps
 
   // The main fiber and how it is announced. Written before the first thread starts.
   struct Boot {

@@ -10,12 +10,17 @@
 namespace creel::sched {
 
 void SpinLock::lock_slow() noexcept {
-  // Holders need tens of nanoseconds; after about a microsecond the holder has most likely lost its core.
-  constexpr int kSpins = 40;
+  // Holders need tens of nanoseconds, so the lock is free at almost any look. The pauses grow all the same: two cores that
+  // take turns at every operation move the lock and all it guards to and fro; one that holds back for a microsecond lets the
+  // other do many with everything in its cache. After some microseconds the holder has most likely lost its core.
+  constexpr int kMostPauses = 16;
+  constexpr int kRoundsBeforeYield = 8;
   for (;;) {
-    for (int i = 0; i < kSpins; ++i) {
+    int pauses = 1;
+    for (int round = 0; round < kRoundsBeforeYield; ++round) {
+      for (int i = 0; i < pauses; ++i) cpu_pause();
       if (try_lock()) return;
-      cpu_pause();
+      if (pauses < kMostPauses) pauses *= 2;
     }
     sched_yield();
   }

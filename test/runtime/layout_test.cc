@@ -30,7 +30,12 @@ TEST(Layout, WhatAllReadIsApartFromWhatIdleWorkersWrite) {
       EXPECT_NE(line(s.procs), written);
       EXPECT_NE(line(s.made_procs), written);
       EXPECT_NE(line(s.processors[0]), written);
+      EXPECT_NE(line(s.coarse_now), written) << "read by each park";
+      EXPECT_NE(line(s.stopping), written) << "read by each search";
+      EXPECT_NE(line(s.global_queue), written) << "its size is read at each yield";
+      EXPECT_NE(line(s.poller), written);
     }
+    EXPECT_NE(line(s.global_queue), line(s.fiber_pool));
     EXPECT_NE(line(s.procs), line(s.idle_proc_count));
   });
 }
@@ -41,6 +46,7 @@ TEST(Layout, ThePlacesOfARunQueueThatThievesWriteAreApartFromItsOwners) {
     EXPECT_NE(line(proc.queue), line(proc.runnext)) << "the head, which thieves move";
     EXPECT_NE(line(proc.queue), line(proc.sched_tick));
     EXPECT_NE(line(proc.runnext), line(proc.sched_tick));
+    EXPECT_NE(line(proc.timers), line(proc.sched_tick)) << "read by every worker that goes idle";
   });
 }
 
