@@ -39,7 +39,8 @@ std::uint8_t* Buffer::begin_batch(std::uint64_t generation_number, std::uint64_t
   return pos;
 }
 
-void Buffer::finish_batch(const std::uint8_t* pos) noexcept {
+void Buffer::finish_batch(const std::uint8_t* pos, std::uint32_t count) noexcept {
+  events = count;
   size = static_cast<std::uint32_t>(pos - data);
   format::put_padded_varint(data + payload - kSizeWidth, size - payload, kSizeWidth);
 }

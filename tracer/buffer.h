@@ -22,20 +22,23 @@ namespace creel::tracer {
 struct Generation;
 
 inline constexpr std::size_t kBufferBytes = 64 * 1024;
+// No event is longer: its type and at most six numbers.
+inline constexpr std::size_t kEventRoom = 1 + 6 * format::kMaxVarint;
 
 struct Buffer {
   Generation* generation = nullptr;
   Buffer* next = nullptr;  // free list
-  std::uint32_t events = 0;
+  std::uint32_t events = 0;         // once finished
   std::uint32_t payload = 0;        // offset of the first event in data
   std::uint32_t size = 0;           // bytes of data in use, once finished
   std::uint8_t data[kBufferBytes];  // left uninitialised
 
-  [[nodiscard]] std::uint8_t* end() noexcept { return data + sizeof(data); }
+  // The last place where any event still fits.
+  [[nodiscard]] std::uint8_t* end() noexcept { return data + sizeof(data) - kEventRoom; }
   // Writes the batch header and returns where events go.
   std::uint8_t* begin_batch(std::uint64_t generation_number, std::uint64_t m, std::uint64_t time) noexcept;
-  // Patches the payload size; events end at `pos`.
-  void finish_batch(const std::uint8_t* pos) noexcept;
+  // Patches the payload size; the `count` events end at `pos`.
+  void finish_batch(const std::uint8_t* pos, std::uint32_t count) noexcept;
   [[nodiscard]] std::span<const std::uint8_t> bytes() const noexcept { return {data, size}; }
 };
 

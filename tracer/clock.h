@@ -29,32 +29,32 @@ inline std::uint64_t monotonic_ns() noexcept {
   return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000u + static_cast<std::uint64_t>(now.tv_nsec);
 }
 
-inline std::uint64_t read_ticks() noexcept {
+// Requires: g_cpu_counter.
+inline std::uint64_t read_cpu_counter() noexcept {
 #if defined(__x86_64__)
-  if (g_cpu_counter) [[likely]]
-    return __rdtsc();
+  return __rdtsc();
 #elif defined(__aarch64__)
-  if (g_cpu_counter) [[likely]] {
-    std::uint64_t ticks;
-    asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
-    return ticks;
-  }
+  std::uint64_t ticks;
+  asm volatile("mrs %0, cntvct_el0" : "=r"(ticks));
+  return ticks;
+#else
+  return 0;  // not called
 #endif
-  return monotonic_ns();
 }
+
+inline std::uint64_t read_ticks() noexcept { return g_cpu_counter ? read_cpu_counter() : monotonic_ns(); }
 
 struct ClockMap {
   static constexpr int kShift = 56;
   std::uint64_t base_ticks = 0;
   std::uint64_t base_units = 0;
-  std::uint64_t mult = 0;  // units per tick, times 2^kShift
+  std::uint64_t mult = 0;  // units per tick, times 2^kShift; below 2^63
 
-  // Units at `ticks`; a counter that lags behind the base (another CPU) gives the base.
+  // Units at `ticks`. Where the counter lags behind the base (another CPU), that is before the base.
   [[nodiscard]] std::uint64_t units(std::uint64_t ticks) const noexcept {
-    if (ticks <= base_ticks) [[unlikely]]
-      return base_units;
-    __extension__ using Wide = unsigned __int128;
-    return base_units + static_cast<std::uint64_t>(static_cast<Wide>(ticks - base_ticks) * mult >> kShift);
+    __extension__ using Wide = __int128;
+    const auto passed = static_cast<std::int64_t>(ticks - base_ticks);
+    return base_units + static_cast<std::uint64_t>(Wide{passed} * static_cast<std::int64_t>(mult) >> kShift);
   }
   [[nodiscard]] std::uint64_t now() const noexcept { return units(read_ticks()); }
 };

@@ -10,7 +10,7 @@ namespace creel::tracer {
 void hand_over(WorkerTrace& worker) noexcept {
   Buffer* buffer = worker.buffer;
   if (buffer == nullptr) return;
-  buffer->finish_batch(worker.pos);
+  buffer->finish_batch(worker.pos, worker.events);
   worker.buffer = nullptr;
   worker.pos = nullptr;
   worker.end = nullptr;
@@ -23,9 +23,11 @@ bool take_buffer(WorkerTrace& worker, Generation& generation, std::uint64_t time
     generation.session.fail(std::make_error_code(std::errc::no_buffer_space));
     return false;
   }
-  worker.last_time = std::max(time, worker.last_time);
+  worker.last_time = std::max({time, worker.last_time, generation.start_units});
   buffer->generation = &generation;
   worker.buffer = buffer;
+  worker.clock = generation.clock;
+  worker.events = 0;
   worker.pos = buffer->begin_batch(generation.number, worker.id, worker.last_time);
   worker.end = buffer->end();
   return true;
@@ -38,24 +40,20 @@ void refill(WorkerTrace& worker) noexcept {
   }
   Buffer* full = worker.buffer;
   std::uint8_t* const full_pos = worker.pos;
+  const std::uint32_t full_events = worker.events;
   if (!generation.session.failed() && take_buffer(worker, generation, generation.clock.now())) {
-    full->finish_batch(full_pos);
+    full->finish_batch(full_pos, full_events);
     generation.session.push(generation, full);
     return;
   }
   // The trace has ended with an error: what is written from here on goes nowhere.
   worker.buffer = full;
+  worker.events = 0;
   worker.pos = full->begin_batch(generation.number, worker.id, worker.last_time);
 }
 
 std::uint64_t intern_stack(Generation& generation, const StackKey& key) noexcept {
   return generation.stacks.intern(key.span());
-}
-
-std::uint64_t start_stack_id(Generation& generation, const FiberTrace& fiber) noexcept {
-  StackKey key;
-  start_stack(fiber, key);
-  return intern_stack(generation, key);
 }
 
 std::string_view cut_string(std::string_view text) noexcept {

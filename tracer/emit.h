@@ -37,12 +37,10 @@ bool take_buffer(WorkerTrace& worker, Generation& generation, std::uint64_t time
 // Replaces a full buffer. In a failed session the full one is emptied and used again.
 void refill(WorkerTrace& worker) noexcept;
 
-// Appends one event at `time` or, if that is past, at the next free unit. Requires: worker.buffer.
+// Writes one event at `time` or, if that is past, at the next free unit. Requires: room.
 template <typename... Args>
-inline void put_at(WorkerTrace& worker, std::uint64_t time, Event event, Args... args) noexcept {
-  constexpr std::ptrdiff_t kRoom = 1 + format::kMaxVarint * (1 + sizeof...(Args));
-  if (worker.end - worker.pos < kRoom) [[unlikely]]
-    refill(worker);
+inline void put_in_room(WorkerTrace& worker, std::uint64_t time, Event event, Args... args) noexcept {
+  static_assert(1 + format::kMaxVarint * (1 + sizeof...(Args)) <= kEventRoom);
   time = std::max(time, worker.last_time + 1);
   std::uint8_t* pos = worker.pos;
   *pos++ = static_cast<std::uint8_t>(event);
@@ -50,18 +48,32 @@ inline void put_at(WorkerTrace& worker, std::uint64_t time, Event event, Args...
   ((pos = format::put_varint(pos, static_cast<std::uint64_t>(args))), ...);
   worker.pos = pos;
   worker.last_time = time;
-  ++worker.buffer->events;
+  ++worker.events;
 }
 
-// Appends one event now.
+// Appends one event at `time` or, if that is past, at the next free unit. Requires: worker.buffer.
+template <typename... Args>
+inline void put_at(WorkerTrace& worker, std::uint64_t time, Event event, Args... args) noexcept {
+  if (worker.pos > worker.end) [[unlikely]]
+    refill(worker);
+  put_in_room(worker, time, event, args...);
+}
+
+template <typename... Args>
+[[gnu::noinline]] void put_slowly(WorkerTrace& worker, Event event, Args... args) noexcept {
+  put_at(worker, worker.clock.now(), event, args...);
+}
+
+// Appends one event now. The usual way calls no function, so it saves no registers.
 template <typename... Args>
 inline void put(WorkerTrace& worker, Event event, Args... args) noexcept {
-  put_at(worker, worker.buffer->generation->clock.now(), event, args...);
+  if (worker.pos > worker.end || !g_cpu_counter) [[unlikely]]
+    return put_slowly(worker, event, args...);
+  put_in_room(worker, worker.clock.units(read_cpu_counter()), event, args...);
 }
 
-// Ids of the generation of `worker`'s buffer.
+// The stack's id in `generation`.
 [[nodiscard]] std::uint64_t intern_stack(Generation& generation, const StackKey& key) noexcept;
-[[nodiscard]] std::uint64_t start_stack_id(Generation& generation, const FiberTrace& fiber) noexcept;
 // Cuts `text` to what a trace may hold, at a UTF-8 boundary.
 [[nodiscard]] std::string_view cut_string(std::string_view text) noexcept;
 
@@ -88,6 +100,13 @@ inline bool claim(Resource& resource, std::uint64_t number, std::uint64_t& befor
 template <typename Resource>
 inline void described(Resource& resource, std::uint64_t number) noexcept {
   resource.claim.store(number << 1, std::memory_order_release);  // pairs with the acquire loads in claim()
+}
+
+// Whether nothing is left of claim() and described() to do: the rule, but for the first mention in a generation. Requires:
+// worker.generation is that of the buffer, so not for the recorder.
+template <typename Resource>
+inline bool is_described(const WorkerTrace& worker, const Resource& resource) noexcept {
+  return resource.claim.load(std::memory_order_acquire) == worker.generation << 1;  // pairs with described()
 }
 
 // Writes ProcStatus unless done in this generation. `status`: what the P was before the event that follows.

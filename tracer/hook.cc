@@ -6,11 +6,15 @@
 #if !defined(CREEL_TRACER_OFF)
 
 #include "creel/tracer/emit.h"
+#include "creel/tracer/stack_hash.h"
 
 namespace creel::tracer {
 namespace {
 
 Generation& generation_of(const WorkerTrace& worker) noexcept { return *worker.buffer->generation; }
+
+// Inlined into each event, unlike what it leads to in the first mention of a resource in a generation.
+#define CREEL_INLINE [[gnu::always_inline]] inline
 
 // Whether the worker holds its P for itself (not one that may be taken from its syscall at any moment).
 bool holds_running_proc(const WorkerTrace& worker) noexcept {
@@ -23,28 +27,42 @@ bool runs_fiber(const WorkerTrace& worker) noexcept {
   return worker.fiber != nullptr && worker.fiber->status.load(std::memory_order_relaxed) == FiberStatus::kRunning;
 }
 
-void put_label(WorkerTrace& worker, FiberTrace& fiber) noexcept {
-  if (!fiber.label_pending) [[likely]]
-    return;
+[[gnu::noinline]] void put_pending_label(WorkerTrace& worker, FiberTrace& fiber) noexcept {
   fiber.label_pending = false;
   put(worker, Event::kGoLabel, generation_of(worker).strings.intern(cut_string(fiber.name)));
 }
 
+CREEL_INLINE void put_label(WorkerTrace& worker, FiberTrace& fiber) noexcept {
+  if (fiber.label_pending) [[unlikely]]
+    put_pending_label(worker, fiber);
+}
+
+CREEL_INLINE void describe_proc(WorkerTrace& worker, ProcTrace& proc, ProcStatus status) noexcept {
+  if (!is_described(worker, proc)) [[unlikely]]
+    describe(worker, proc, status);
+}
+
+CREEL_INLINE void describe_fiber(WorkerTrace& worker, FiberTrace& fiber, FiberStatus status, std::uint64_t m) noexcept {
+  if (!is_described(worker, fiber)) [[unlikely]]
+    describe(worker, fiber, status, m);
+}
+
 // The P, then the fiber, as they were before the event that follows.
-void describe_current(WorkerTrace& worker, ProcStatus proc, FiberStatus fiber) noexcept {
-  if (worker.proc != nullptr) describe(worker, *worker.proc, proc);
+CREEL_INLINE void describe_current(WorkerTrace& worker, ProcStatus proc, FiberStatus fiber) noexcept {
+  if (worker.proc != nullptr) describe_proc(worker, *worker.proc, proc);
   if (worker.fiber != nullptr) {
-    describe(worker, *worker.fiber, fiber, worker.id);
+    describe_fiber(worker, *worker.fiber, fiber, worker.id);
     if (fiber == FiberStatus::kRunning && worker.proc != nullptr) put_label(worker, *worker.fiber);
   }
 }
 
-void describe_running(WorkerTrace& worker) noexcept {
+CREEL_INLINE void describe_running(WorkerTrace& worker) noexcept {
   describe_current(worker, ProcStatus::kRunning, FiberStatus::kRunning);
 }
 
 // ProcsChange, once per generation. Requires: P and fiber run and are described.
-void put_procs_change_once(WorkerTrace& worker) noexcept {
+[[gnu::noinline]] void put_procs_change_once(WorkerTrace& worker) noexcept {
+  worker.procs_change_due = false;
   Generation& generation = generation_of(worker);
   if (generation.procs_changed.load(std::memory_order_relaxed) ||
       generation.procs_changed.exchange(true, std::memory_order_relaxed)) {
@@ -53,11 +71,34 @@ void put_procs_change_once(WorkerTrace& worker) noexcept {
   put(worker, Event::kProcsChange, generation.proc_count, 0u);
 }
 
-std::uint64_t stack_id(WorkerTrace& worker) noexcept {
-  if (worker.fiber == nullptr) return 0;
+// Not inlined: the key is a kilobyte of the fiber's stack. A null `frame`: the start frame alone.
+[[gnu::noinline]] std::uint64_t new_stack_id(WorkerTrace& worker, const FiberTrace& fiber, const void* frame,
+                                             std::uint64_t hash) noexcept {
   StackKey key;
-  current_stack(*worker.fiber, key);
-  return intern_stack(generation_of(worker), key);
+  if (frame != nullptr) {
+    current_stack(fiber, reinterpret_cast<std::uintptr_t>(frame), key);
+  } else {
+    start_stack(fiber, key);
+  }
+  const std::uint64_t id = intern_stack(generation_of(worker), key);
+  worker.stacks.put(hash, id);
+  return id;
+}
+
+// The stack as the caller of the function with the frame address `frame` sees it.
+CREEL_INLINE std::uint64_t stack_id(WorkerTrace& worker, const void* frame) noexcept {
+  if (worker.fiber == nullptr) return 0;
+  const std::uint64_t hash = hash_current_stack(*worker.fiber, reinterpret_cast<std::uintptr_t>(frame));
+  if (const std::uint64_t id = worker.stacks.find(hash)) [[likely]]
+    return id;
+  return new_stack_id(worker, *worker.fiber, frame, hash);
+}
+
+CREEL_INLINE std::uint64_t start_stack_id(WorkerTrace& worker, const FiberTrace& fiber) noexcept {
+  const std::uint64_t hash = hash_start_stack(fiber);
+  if (const std::uint64_t id = worker.stacks.find(hash)) [[likely]]
+    return id;
+  return new_stack_id(worker, fiber, nullptr, hash);
 }
 
 std::uint64_t string_in(WorkerTrace& worker, std::string_view text) noexcept {
@@ -77,6 +118,8 @@ bool enter_generation(WorkerTrace& worker, std::uint64_t number) noexcept {
     Generation& generation = *generation_slot(number);
     if (!take_buffer(worker, generation, generation.clock.now())) return false;
     worker.generation = number;
+    worker.procs_change_due = true;
+    worker.stacks.clear();
   }
   if (holds_running_proc(worker) && runs_fiber(worker) &&
       !generation_of(worker).procs_changed.load(std::memory_order_relaxed)) {
@@ -88,141 +131,145 @@ bool enter_generation(WorkerTrace& worker, std::uint64_t number) noexcept {
 
 }  // namespace
 
-void Section::begin() noexcept {
-  if ((generation_ & kFenceBit) != 0) [[unlikely]] {
+namespace events {
+
+std::uint64_t enter(WorkerTrace& worker, std::uint64_t generation) noexcept {
+  if ((generation & kFenceBit) != 0) [[unlikely]] {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the recorder's fence in heavy_barrier()
-    generation_ = g_generation.load(std::memory_order_acquire) & ~kFenceBit;
-    if (generation_ == 0) return;
+    generation = g_generation.load(std::memory_order_acquire) & ~kFenceBit;
+    if (generation == 0 || generation == worker.generation) return generation;
   }
-  if (worker_.generation == generation_) [[likely]]
-    return;
-  if (!enter_generation(worker_, generation_)) generation_ = 0;
+  return enter_generation(worker, generation) ? generation : 0;
 }
 
-void Section::procs_change(std::uint32_t count) noexcept {
-  if (worker_.proc == nullptr || worker_.fiber == nullptr) return;
-  describe_running(worker_);
-  generation_of(worker_).procs_changed.store(true, std::memory_order_relaxed);
-  put(worker_, Event::kProcsChange, count, stack_id(worker_));
+void procs_change(WorkerTrace& worker, std::uint32_t count) noexcept {
+  if (worker.proc == nullptr || worker.fiber == nullptr) return;
+  describe_running(worker);
+  generation_of(worker).procs_changed.store(true, std::memory_order_relaxed);
+  put(worker, Event::kProcsChange, count, stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::proc_start(ProcTrace& proc) noexcept {
-  describe(worker_, proc, ProcStatus::kIdle);
-  put(worker_, Event::kProcStart, proc.id, ++proc.seq);
+void proc_start(WorkerTrace& worker, ProcTrace& proc) noexcept {
+  describe_proc(worker, proc, ProcStatus::kIdle);
+  put(worker, Event::kProcStart, proc.id, ++proc.seq);
 }
 
-void Section::proc_stop() noexcept {
-  const bool syscall = worker_.proc->status.load(std::memory_order_relaxed) == ProcStatus::kSyscall;
-  describe(worker_, *worker_.proc, syscall ? ProcStatus::kSyscall : ProcStatus::kRunning);
-  put(worker_, Event::kProcStop);
+void proc_stop(WorkerTrace& worker) noexcept {
+  const bool syscall = worker.proc->status.load(std::memory_order_relaxed) == ProcStatus::kSyscall;
+  describe_proc(worker, *worker.proc, syscall ? ProcStatus::kSyscall : ProcStatus::kRunning);
+  put(worker, Event::kProcStop);
 }
 
-void Section::proc_steal(ProcTrace& proc, std::uint64_t victim) noexcept {
+std::uint64_t proc_steal(WorkerTrace& worker, std::uint64_t generation, ProcTrace& proc, std::uint64_t victim) noexcept {
   // The victim entered its syscall in a newer generation than we entered our Section (against rule C): follow it. That
   // generation is the current one and stays so, as the recorder waits for us to leave.
   const std::uint64_t claimed = proc.claim.load(std::memory_order_acquire) >> 1;  // pairs with described()
-  if (claimed > generation_) [[unlikely]] {
-    if (!enter_generation(worker_, claimed)) return;
-    generation_ = claimed;
+  if (claimed > generation) [[unlikely]] {
+    if (!enter_generation(worker, claimed)) return generation;
+    generation = claimed;
   }
-  describe(worker_, proc, ProcStatus::kAbandoned);
-  put(worker_, Event::kProcSteal, proc.id, ++proc.seq, victim);
+  describe_proc(worker, proc, ProcStatus::kAbandoned);
+  put(worker, Event::kProcSteal, proc.id, ++proc.seq, victim);
+  return generation;
 }
 
-void Section::fiber_create(FiberTrace& fiber) noexcept {
-  describe_running(worker_);
-  Generation& generation = generation_of(worker_);
+void fiber_create(WorkerTrace& worker, FiberTrace& fiber) noexcept {
+  describe_running(worker);
   // Creating it is its description in this generation. No sweep can be at it: a fiber not yet created is dead.
-  fiber.claim.store(generation.number << 1, std::memory_order_release);  // pairs with the acquire loads in claim()
+  fiber.claim.store(worker.generation << 1, std::memory_order_release);  // pairs with the acquire loads in claim()
   fiber.seq = 0;
   fiber.label_pending = fiber.name != nullptr;
-  put(worker_, Event::kGoCreate, fiber.id, start_stack_id(generation, fiber), stack_id(worker_));
+  put(worker, Event::kGoCreate, fiber.id, start_stack_id(worker, fiber), stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::fiber_start(FiberTrace& fiber) noexcept {
-  if (worker_.proc != nullptr) describe(worker_, *worker_.proc, ProcStatus::kRunning);
-  describe(worker_, fiber, FiberStatus::kRunnable, kNone);
-  put(worker_, Event::kGoStart, fiber.id, ++fiber.seq);
-  put_label(worker_, fiber);
-  put_procs_change_once(worker_);
+void fiber_start(WorkerTrace& worker, FiberTrace& fiber) noexcept {
+  if (worker.proc != nullptr) describe_proc(worker, *worker.proc, ProcStatus::kRunning);
+  describe_fiber(worker, fiber, FiberStatus::kRunnable, kNone);
+  put(worker, Event::kGoStart, fiber.id, ++fiber.seq);
+  put_label(worker, fiber);
+  if (worker.procs_change_due) [[unlikely]]
+    put_procs_change_once(worker);
 }
 
-void Section::fiber_stop(StopReason reason) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kGoStop, string_id(reason), stack_id(worker_));
+void fiber_stop(WorkerTrace& worker, StopReason reason) noexcept {
+  describe_running(worker);
+  put(worker, Event::kGoStop, string_id(reason), stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::fiber_block(BlockReason reason) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kGoBlock, string_id(reason), stack_id(worker_));
+void fiber_block(WorkerTrace& worker, BlockReason reason) noexcept {
+  describe_running(worker);
+  put(worker, Event::kGoBlock, string_id(reason), stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::fiber_unblock(FiberTrace& fiber) noexcept {
-  if (holds_running_proc(worker_)) {
-    describe(worker_, *worker_.proc, ProcStatus::kRunning);
-    if (runs_fiber(worker_)) describe(worker_, *worker_.fiber, FiberStatus::kRunning, worker_.id);
+void fiber_unblock(WorkerTrace& worker, FiberTrace& fiber) noexcept {
+  if (holds_running_proc(worker)) {
+    describe_proc(worker, *worker.proc, ProcStatus::kRunning);
+    if (runs_fiber(worker)) describe_fiber(worker, *worker.fiber, FiberStatus::kRunning, worker.id);
   }
-  describe(worker_, fiber, FiberStatus::kWaiting, kNone);
-  put(worker_, Event::kGoUnblock, fiber.id, ++fiber.seq, stack_id(worker_));
+  describe_fiber(worker, fiber, FiberStatus::kWaiting, kNone);
+  put(worker, Event::kGoUnblock, fiber.id, ++fiber.seq, stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::fiber_destroy() noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kGoDestroy);
+void fiber_destroy(WorkerTrace& worker) noexcept {
+  describe_running(worker);
+  put(worker, Event::kGoDestroy);
 }
 
-void Section::syscall_begin() noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kGoSyscallBegin, ++worker_.proc->seq, stack_id(worker_));
+void syscall_begin(WorkerTrace& worker) noexcept {
+  describe_running(worker);
+  put(worker, Event::kGoSyscallBegin, ++worker.proc->seq, stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::syscall_end() noexcept {
-  describe_current(worker_, ProcStatus::kSyscall, FiberStatus::kSyscall);
-  put(worker_, Event::kGoSyscallEnd);
+void syscall_end(WorkerTrace& worker) noexcept {
+  describe_current(worker, ProcStatus::kSyscall, FiberStatus::kSyscall);
+  put(worker, Event::kGoSyscallEnd);
 }
 
-void Section::syscall_end_blocked() noexcept {
-  if (holds_running_proc(worker_)) describe(worker_, *worker_.proc, ProcStatus::kRunning);
-  describe(worker_, *worker_.fiber, FiberStatus::kSyscall, worker_.id);
-  put(worker_, Event::kGoSyscallEndBlocked);
+void syscall_end_blocked(WorkerTrace& worker) noexcept {
+  if (holds_running_proc(worker)) describe_proc(worker, *worker.proc, ProcStatus::kRunning);
+  describe_fiber(worker, *worker.fiber, FiberStatus::kSyscall, worker.id);
+  put(worker, Event::kGoSyscallEndBlocked);
 }
 
-void Section::label(std::string_view name) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kGoLabel, string_in(worker_, name));
+void label(WorkerTrace& worker, std::string_view name) noexcept {
+  describe_running(worker);
+  put(worker, Event::kGoLabel, string_in(worker, name));
 }
 
-void Section::task_begin(std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kUserTaskBegin, task, parent, string_in(worker_, type), stack_id(worker_));
+void task_begin(WorkerTrace& worker, std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept {
+  describe_running(worker);
+  put(worker, Event::kUserTaskBegin, task, parent, string_in(worker, type), stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::task_end(std::uint64_t task) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kUserTaskEnd, task, stack_id(worker_));
+void task_end(WorkerTrace& worker, std::uint64_t task) noexcept {
+  describe_running(worker);
+  put(worker, Event::kUserTaskEnd, task, stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::region_begin(std::uint64_t task, std::string_view type) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kUserRegionBegin, task, string_in(worker_, type), stack_id(worker_));
+void region_begin(WorkerTrace& worker, std::uint64_t task, std::string_view type) noexcept {
+  describe_running(worker);
+  put(worker, Event::kUserRegionBegin, task, string_in(worker, type), stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::region_end(std::uint64_t task, std::string_view type) noexcept {
-  describe_running(worker_);
-  put(worker_, Event::kUserRegionEnd, task, string_in(worker_, type), stack_id(worker_));
+void region_end(WorkerTrace& worker, std::uint64_t task, std::string_view type) noexcept {
+  describe_running(worker);
+  put(worker, Event::kUserRegionEnd, task, string_in(worker, type), stack_id(worker, __builtin_frame_address(0)));
 }
 
-void Section::log(std::uint64_t task, std::string_view category, std::string_view message) noexcept {
-  describe_running(worker_);
-  Generation& generation = generation_of(worker_);
+void log(WorkerTrace& worker, std::uint64_t task, std::string_view category, std::string_view message) noexcept {
+  describe_running(worker);
+  Generation& generation = generation_of(worker);
   if (generation.strings.bytes() > generation.session.options().max_buffered_bytes) {
     generation.session.fail(std::make_error_code(std::errc::no_buffer_space));
     return;
   }
   const std::uint64_t text = generation.strings.add(cut_string(message));
-  put(worker_, Event::kUserLog, task, string_in(worker_, category), text, stack_id(worker_));
+  put(worker, Event::kUserLog, task, string_in(worker, category), text, stack_id(worker, __builtin_frame_address(0)));
 }
 
+#undef CREEL_INLINE
+
+}  // namespace events
 }  // namespace creel::tracer
 
 #endif  // CREEL_TRACER_OFF

@@ -53,6 +53,32 @@ namespace creel::tracer {
 // The current generation; 0: tracing is off. Written by the recorder only.
 extern std::atomic<std::uint64_t> g_generation;
 
+// What stands behind Section's events. They take the worker, not the Section, so that a Section lives in registers.
+namespace events {
+// First Section of `worker` in `generation` (closes the previous one), or a fence is needed. Returns the Section's generation.
+[[nodiscard]] std::uint64_t enter(WorkerTrace& worker, std::uint64_t generation) noexcept;
+void procs_change(WorkerTrace& worker, std::uint32_t count) noexcept;
+void proc_start(WorkerTrace& worker, ProcTrace& proc) noexcept;
+void proc_stop(WorkerTrace& worker) noexcept;
+[[nodiscard]] std::uint64_t proc_steal(WorkerTrace& worker, std::uint64_t generation, ProcTrace& proc,
+                                       std::uint64_t victim) noexcept;  // returns the Section's generation
+void fiber_create(WorkerTrace& worker, FiberTrace& fiber) noexcept;
+void fiber_start(WorkerTrace& worker, FiberTrace& fiber) noexcept;
+void fiber_stop(WorkerTrace& worker, StopReason reason) noexcept;
+void fiber_block(WorkerTrace& worker, BlockReason reason) noexcept;
+void fiber_unblock(WorkerTrace& worker, FiberTrace& fiber) noexcept;
+void fiber_destroy(WorkerTrace& worker) noexcept;
+void syscall_begin(WorkerTrace& worker) noexcept;
+void syscall_end(WorkerTrace& worker) noexcept;
+void syscall_end_blocked(WorkerTrace& worker) noexcept;
+void label(WorkerTrace& worker, std::string_view name) noexcept;
+void task_begin(WorkerTrace& worker, std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept;
+void task_end(WorkerTrace& worker, std::uint64_t task) noexcept;
+void region_begin(WorkerTrace& worker, std::uint64_t task, std::string_view type) noexcept;
+void region_end(WorkerTrace& worker, std::uint64_t task, std::string_view type) noexcept;
+void log(WorkerTrace& worker, std::uint64_t task, std::string_view category, std::string_view message) noexcept;
+}  // namespace events
+
 // One traced transition. Caller: the thread that owns `worker`. Blocking: never. Allocates: only when a buffer is full.
 class Section {
  public:
@@ -61,7 +87,10 @@ class Section {
     std::atomic_signal_fence(std::memory_order_seq_cst);  // the barrier itself is the advancer's membarrier
     // Acquire pairs with the recorder's release store: a new generation's tables are seen initialised.
     generation_ = g_generation.load(std::memory_order_acquire);
-    if (generation_ != 0) [[unlikely]] begin();
+    if (generation_ != 0) [[unlikely]] {
+      if (generation_ != worker.generation) [[unlikely]]
+        generation_ = events::enter(worker, generation_);
+    }
   }
   ~Section() {
     // Release pairs with the advancer's acquire load: it then sees the buffer and the state written inside.
@@ -77,33 +106,50 @@ class Section {
   // named are written first, as they were before the event. Stacks are those of the calling fiber (the frames between
   // the API call and here are trimmed when the stack is symbolised); without a current fiber the stack is empty.
 
-  void procs_change(std::uint32_t count) noexcept;      // current P and running G
-  void proc_start(ProcTrace& proc) noexcept;            // after worker.proc = &proc, status kRunning, holder set
-  void proc_stop() noexcept;                            // before worker.proc = null; also from a syscall (known to block)
+  // Current P and running G.
+  void procs_change(std::uint32_t count) noexcept { events::procs_change(worker_, count); }
+  // After worker.proc = &proc, status kRunning, holder set.
+  void proc_start(ProcTrace& proc) noexcept { events::proc_start(worker_, proc); }
+  // Before worker.proc = null; also from a syscall (known to block).
+  void proc_stop() noexcept { events::proc_stop(worker_); }
   // Takes `proc` away from worker `victim` whose fiber is in a syscall. After winning the compare-exchange
   // of its blocking section, in the same Section (and see rule C). Caller needs no P; `victim` may be the caller's own id.
-  void proc_steal(ProcTrace& proc, std::uint64_t victim) noexcept;
+  void proc_steal(ProcTrace& proc, std::uint64_t victim) noexcept {
+    generation_ = events::proc_steal(worker_, generation_, proc, victim);
+  }
 
-  void fiber_create(FiberTrace& fiber) noexcept;        // status about to become kRunnable; needs a P, G optional
-  void fiber_start(FiberTrace& fiber) noexcept;         // after worker.fiber = &fiber, status kRunning
-  void fiber_stop(StopReason reason) noexcept;          // before status kRunnable, worker.fiber = null
-  void fiber_block(BlockReason reason) noexcept;        // before status kWaiting, worker.fiber = null
-  void fiber_unblock(FiberTrace& fiber) noexcept;       // before status kRunnable; any thread, with or without P
-  void fiber_destroy() noexcept;                        // before status kDead, worker.fiber = null
-  void syscall_begin() noexcept;                        // before status kSyscall on fiber and P
-  void syscall_end() noexcept;                          // P kept; after both are kRunning again
-  void syscall_end_blocked() noexcept;                  // P lost (worker.proc null or a new P already started)
+  // Status about to become kRunnable; needs a P, G optional.
+  void fiber_create(FiberTrace& fiber) noexcept { events::fiber_create(worker_, fiber); }
+  // After worker.fiber = &fiber, status kRunning.
+  void fiber_start(FiberTrace& fiber) noexcept { events::fiber_start(worker_, fiber); }
+  // Before status kRunnable, worker.fiber = null.
+  void fiber_stop(StopReason reason) noexcept { events::fiber_stop(worker_, reason); }
+  // Before status kWaiting, worker.fiber = null.
+  void fiber_block(BlockReason reason) noexcept { events::fiber_block(worker_, reason); }
+  // Before status kRunnable; any thread, with or without P.
+  void fiber_unblock(FiberTrace& fiber) noexcept { events::fiber_unblock(worker_, fiber); }
+  // Before status kDead, worker.fiber = null.
+  void fiber_destroy() noexcept { events::fiber_destroy(worker_); }
+  // Before status kSyscall on fiber and P.
+  void syscall_begin() noexcept { events::syscall_begin(worker_); }
+  // P kept; after both are kRunning again.
+  void syscall_end() noexcept { events::syscall_end(worker_); }
+  // P lost (worker.proc null or a new P already started).
+  void syscall_end_blocked() noexcept { events::syscall_end_blocked(worker_); }
 
-  void label(std::string_view name) noexcept;           // annotations: current P and running G
-  void task_begin(std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept;
-  void task_end(std::uint64_t task) noexcept;
-  void region_begin(std::uint64_t task, std::string_view type) noexcept;
-  void region_end(std::uint64_t task, std::string_view type) noexcept;
-  void log(std::uint64_t task, std::string_view category, std::string_view message) noexcept;
+  // Annotations: current P and running G.
+  void label(std::string_view name) noexcept { events::label(worker_, name); }
+  void task_begin(std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept {
+    events::task_begin(worker_, task, parent, type);
+  }
+  void task_end(std::uint64_t task) noexcept { events::task_end(worker_, task); }
+  void region_begin(std::uint64_t task, std::string_view type) noexcept { events::region_begin(worker_, task, type); }
+  void region_end(std::uint64_t task, std::string_view type) noexcept { events::region_end(worker_, task, type); }
+  void log(std::uint64_t task, std::string_view category, std::string_view message) noexcept {
+    events::log(worker_, task, category, message);
+  }
 
  private:
-  void begin() noexcept;  // fence if needed; first Section of this worker in a generation: closes the previous one
-
   WorkerTrace& worker_;
   std::uint64_t generation_;
 };

@@ -3,28 +3,20 @@
 
 #include "creel/tracer/stack_walk.h"
 
-#if defined(__clang__)
-#define CREEL_NO_SANITIZE __attribute__((no_sanitize("address", "thread")))
-#else
-#define CREEL_NO_SANITIZE __attribute__((no_sanitize_address, no_sanitize_thread))
-#endif
+#include "creel/tracer/stack_hash.h"
 
 namespace creel::tracer {
 namespace {
 
-// A frame is [saved frame pointer][return address]. Each must lie inside the bounds, aligned, above the one before.
 CREEL_NO_SANITIZE void walk(const StackBounds bounds, std::uintptr_t frame, StackKey& key) noexcept {
-  constexpr std::uintptr_t kFrameBytes = 2 * sizeof(std::uintptr_t);
-  if (bounds.high < kFrameBytes) return;
-  std::uintptr_t low = bounds.low;
-  while (key.size < std::size(key.words)) {
-    if (frame < low || frame > bounds.high - kFrameBytes || frame % sizeof(std::uintptr_t) != 0) return;
-    const auto* words = reinterpret_cast<const std::uintptr_t*>(frame);
-    const std::uintptr_t return_address = words[1];
-    if (return_address == 0) return;
-    key.words[key.size++] = return_address;
-    low = frame + kFrameBytes;
-    frame = words[0];
+  if (bounds.high < sizeof(StackFrame) || frame < bounds.low) return;
+  const std::uintptr_t limit = bounds.high - sizeof(StackFrame);
+  while (frame <= limit && key.size < std::size(key.words)) {
+    const StackFrame at = *reinterpret_cast<const StackFrame*>(frame);
+    if (at.return_address == 0) return;
+    key.words[key.size++] = at.return_address;
+    if (at.next <= frame) return;
+    frame = at.next;
   }
 }
 
@@ -41,12 +33,13 @@ CREEL_NO_SANITIZE void start_stack(const FiberTrace& fiber, StackKey& key) noexc
   key.size = kKeyPrefix;
 }
 
-CREEL_NO_SANITIZE void current_stack(const FiberTrace& fiber, StackKey& key) noexcept {
+CREEL_NO_SANITIZE void current_stack(const FiberTrace& fiber, std::uintptr_t frame, StackKey& key) noexcept {
   start_stack(fiber, key);
-  if (fiber.stack == nullptr) return;
-  const auto frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  const bool on_own_stack = frame >= fiber.stack->low && frame < fiber.stack->high;
-  walk(*fiber.stack, on_own_stack ? frame : fiber.parked_frame, key);
+  if (fiber.stack != nullptr) walk(*fiber.stack, first_frame(fiber, frame), key);
+}
+
+CREEL_NO_SANITIZE void current_stack(const FiberTrace& fiber, StackKey& key) noexcept {
+  current_stack(fiber, reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0)), key);
 }
 
 CREEL_NO_SANITIZE void parked_stack(const FiberTrace& fiber, StackKey& key) noexcept {

@@ -31,6 +31,8 @@ void start_stack(const FiberTrace& fiber, StackKey& key) noexcept;
 // The stack of the fiber the calling worker runs. Caller: on the fiber's own stack, or on the worker's after a switch
 // away.
 void current_stack(const FiberTrace& fiber, StackKey& key) noexcept;
+// The same from `frame` on: a function's __builtin_frame_address(0), of which the caller's frames are seen.
+void current_stack(const FiberTrace& fiber, std::uintptr_t frame, StackKey& key) noexcept;
 // The stack of a fiber that is not running and that the caller keeps from starting. Only the start frame when its
 // context is not saved yet or it never ran.
 void parked_stack(const FiberTrace& fiber, StackKey& key) noexcept;

@@ -15,6 +15,8 @@
 #include <source_location>
 
 #include "creel/tracer/block_reason.h"
+#include "creel/tracer/clock.h"
+#include "creel/tracer/stack_cache.h"
 
 namespace creel::tracer {
 
@@ -98,9 +100,8 @@ struct alignas(64) WorkerTrace {
   // tracer, owner inside a Section (the recorder under mu while the owner is provably outside, see recorder.cc).
   std::uint64_t generation = 0;  // generation that `buffer` belongs to
   std::uint8_t* pos = nullptr;   // next byte to write
-  std::uint8_t* end = nullptr;   // end of room
+  std::uint8_t* end = nullptr;   // up to here there is room for any event
   std::uint64_t last_time = 0;   // time of the last event in clock units
-  Buffer* buffer = nullptr;
 
   // scheduler: bindings. `fiber` stays set during a syscall; `proc` too, but counts only while the P says
   // kSyscall and names this worker as holder.
@@ -108,6 +109,13 @@ struct alignas(64) WorkerTrace {
   FiberTrace* fiber = nullptr;
 
   std::uint64_t id = 0;  // scheduler: OS thread id, the M id of the trace
+
+  // tracer, as above. What an event needs lies in this cache line and the one before.
+  ClockMap clock;                 // of the buffer's generation
+  Buffer* buffer = nullptr;
+  std::uint32_t events = 0;       // in `buffer`
+  bool procs_change_due = false;  // ProcsChange may still be missing in the generation: look when a fiber starts
+  StackCache stacks;              // ids of the generation
 
   // tracer, recorder's side.
   std::mutex mu;                      // close of a generation, by the owner or on its behalf

@@ -14,7 +14,7 @@ inline constexpr std::size_t kMaxVarint = 10;
 
 // Writes `value` at `out` and returns the end. Requires: room for kMaxVarint bytes.
 inline std::uint8_t* put_varint(std::uint8_t* out, std::uint64_t value) noexcept {
-  while (value >= 0x80) {
+  while (value >= 0x80) [[unlikely]] {
     *out++ = static_cast<std::uint8_t>(value) | 0x80;
     value >>= 7;
   }
