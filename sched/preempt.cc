@@ -53,7 +53,7 @@ void edge_slow() {
   if (worker == nullptr || worker->in_edge || worker->locked_fiber != nullptr) return;
   worker->in_edge = true;
   // A runtime operation in progress (odd op_seq) is never split.
-  const bool splittable = (worker->op_seq.load(std::memory_order_relaxed) & 1) == 0;
+  const bool splittable = worker->op_seq.count() % 2 == 0;
   worker->in_edge = false;
   if (splittable) creel::sched::safe_point_slow();
 }

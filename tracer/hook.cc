@@ -135,10 +135,11 @@ namespace events {
 
 std::uint64_t enter(WorkerTrace& worker, std::uint64_t generation) noexcept {
   if ((generation & kFenceBit) != 0) [[unlikely]] {
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the recorder's fence in heavy_barrier()
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the recorder's fence in publish()
     generation = g_generation.load(std::memory_order_acquire) & ~kFenceBit;
-    if (generation == 0 || generation == worker.generation) return generation;
+    if (generation == worker.generation) return generation;
   }
+  if (generation == 0) return 0;
   return enter_generation(worker, generation) ? generation : 0;
 }
 
@@ -160,7 +161,8 @@ void proc_stop(WorkerTrace& worker) noexcept {
   put(worker, Event::kProcStop);
 }
 
-std::uint64_t proc_steal(WorkerTrace& worker, std::uint64_t generation, ProcTrace& proc, std::uint64_t victim) noexcept {
+std::uint64_t proc_steal(WorkerTrace& worker, std::uint64_t generation, ProcTrace& proc,
+                         std::uint64_t victim) noexcept {
   // The victim entered its syscall in a newer generation than we entered our Section (against rule C): follow it. That
   // generation is the current one and stays so, as the recorder waits for us to leave.
   const std::uint64_t claimed = proc.claim.load(std::memory_order_acquire) >> 1;  // pairs with described()
@@ -238,7 +240,8 @@ void label(WorkerTrace& worker, std::string_view name) noexcept {
 
 void task_begin(WorkerTrace& worker, std::uint64_t task, std::uint64_t parent, std::string_view type) noexcept {
   describe_running(worker);
-  put(worker, Event::kUserTaskBegin, task, parent, string_in(worker, type), stack_id(worker, __builtin_frame_address(0)));
+  put(worker, Event::kUserTaskBegin, task, parent, string_in(worker, type),
+      stack_id(worker, __builtin_frame_address(0)));
 }
 
 void task_end(WorkerTrace& worker, std::uint64_t task) noexcept {

@@ -3,7 +3,7 @@
 
 // The tracing hook: what sched/, sync/ and net/ call at every transition.
 //
-//   Section section(worker);              // two plain counter increments, one load
+//   Section section(worker);              // off: two plain increments, one branch
 //   fiber.status.store(kWaiting, relaxed);
 //   if (section) section.fiber_block(reason);
 //   // end of scope: section closed
@@ -12,10 +12,12 @@
 // whether tracing is on or off.
 //
 // Protocol (asymmetric, as Go's traceAcquire/traceRelease but with membarrier instead of a full fence):
-//  1. Enter: op_seq becomes odd (plain store), then the generation is loaded. Leave: op_seq becomes even (release).
-//  2. Advancer (start, generation change, stop): stores the new generation, runs membarrier(PRIVATE_EXPEDITED), then for
-//     each worker whose op_seq is odd waits until it changes. After that nobody is inside a Section that saw the old
-//     generation: each worker either was seen outside, so its next load comes after the barrier, or has left.
+//  1. Enter: op_seq becomes odd (plain store); if its look bit is set, the generation is loaded, else it is 0. Leave:
+//     op_seq becomes even (release).
+//  2. Advancer (start, generation change, stop): stores the new generation, sets the look bits (stop: clears them) and
+//     runs membarrier(PRIVATE_EXPEDITED) until none has been lost (op_seq.h), then for each worker whose op_seq is odd
+//     waits until it changes. After that nobody is inside a Section that saw the old generation: each worker either was
+//     seen outside, so its next look comes after the barrier, or has left.
 //  3. Silent transitions (generation 0) thus end before start() returns, and each of them happened before every emitted
 //     event on the same fiber or processor, because the right to make a transition (popped from a queue, taken off a
 //     wait list under its lock) is acquired before the Section is entered.
@@ -30,8 +32,8 @@
 //     lock, or a compare-exchange on a word with a count: with the bare status the P may leave and enter again in a newer
 //     generation). The victim that finds its P gone emits syscall_end_blocked() in a fresh Section, not in the one in
 //     which its compare-exchange failed: the thief's Section may be of a newer generation than that.
-//  E. Where membarrier is missing, g_generation is never 0 (kFenceBit is set for good), so every Section takes the path
-//     through begin(), which fences and loads again.
+//  E. Where membarrier is missing, the look bits are always set and g_generation is never 0 (kFenceBit is set for good), so
+//     every Section takes the path through events::enter(), which fences and loads again.
 //
 // Source: runtime/trace.go (invariants 4-7), runtime/traceruntime.go of Go 1.27.
 
@@ -55,7 +57,8 @@ extern std::atomic<std::uint64_t> g_generation;
 
 // What stands behind Section's events. They take the worker, not the Section, so that a Section lives in registers.
 namespace events {
-// First Section of `worker` in `generation` (closes the previous one), or a fence is needed. Returns the Section's generation.
+// First Section of `worker` in `generation` (closes the previous one), or tracing is off, or a fence is needed. Returns the
+// Section's generation.
 [[nodiscard]] std::uint64_t enter(WorkerTrace& worker, std::uint64_t generation) noexcept;
 void procs_change(WorkerTrace& worker, std::uint32_t count) noexcept;
 void proc_start(WorkerTrace& worker, ProcTrace& proc) noexcept;
@@ -83,19 +86,14 @@ void log(WorkerTrace& worker, std::uint64_t task, std::string_view category, std
 class Section {
  public:
   explicit Section(WorkerTrace& worker) noexcept : worker_(worker) {
-    worker.op_seq.store(worker.op_seq.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    std::atomic_signal_fence(std::memory_order_seq_cst);  // the barrier itself is the advancer's membarrier
+    if (!worker.op_seq.enter()) [[likely]]
+      return;
     // Acquire pairs with the recorder's release store: a new generation's tables are seen initialised.
     generation_ = g_generation.load(std::memory_order_acquire);
-    if (generation_ != 0) [[unlikely]] {
-      if (generation_ != worker.generation) [[unlikely]]
-        generation_ = events::enter(worker, generation_);
-    }
+    if (generation_ != worker.generation) [[unlikely]]
+      generation_ = events::enter(worker, generation_);
   }
-  ~Section() {
-    // Release pairs with the advancer's acquire load: it then sees the buffer and the state written inside.
-    worker_.op_seq.store(worker_.op_seq.load(std::memory_order_relaxed) + 1, std::memory_order_release);
-  }
+  ~Section() { worker_.op_seq.leave(); }
   Section(const Section&) = delete;
   Section& operator=(const Section&) = delete;
 
@@ -151,7 +149,7 @@ class Section {
 
  private:
   WorkerTrace& worker_;
-  std::uint64_t generation_;
+  std::uint64_t generation_ = 0;
 };
 
 }  // namespace creel::tracer

@@ -80,23 +80,30 @@ bool has_membarrier() noexcept {
 
 // Publishes `number` and makes sure that from now on each worker either is inside a Section it entered before, which
 // its op_seq shows, or sees the new number at its next one (hook.h, protocol).
-void publish(std::uint64_t number) noexcept {
+void publish(Recorder& r, std::uint64_t number) noexcept {
   if (has_membarrier()) {
     g_generation.store(number, std::memory_order_seq_cst);  // pairs with the acquire load in Section
-    membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    std::lock_guard registry(r.registry_mu);
+    bool settled = false;
+    while (!settled) {  // once more when a bit was not as it shall be, be it new or lost (op_seq.h)
+      settled = true;
+      for (WorkerTrace* w = r.workers; w != nullptr; w = w->next) {
+        if (w->op_seq.set_look(number != 0)) settled = false;
+      }
+      membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    }
   } else {
     g_generation.store(number | kFenceBit, std::memory_order_seq_cst);
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the fence in Section::begin()
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // pairs with the fence in events::enter()
   }
 }
 
 // Waits until `worker` has left the Section it may be in. Sections are a few instructions, but the thread may be off
 // CPU.
 void wait_outside(const WorkerTrace& worker) noexcept {
-  // Acquire pairs with the release in ~Section(): we see what was written inside.
-  const std::uint64_t seen = worker.op_seq.load(std::memory_order_acquire);
+  const std::uint64_t seen = worker.op_seq.count();
   if (seen % 2 == 0) return;
-  for (int spins = 0; worker.op_seq.load(std::memory_order_acquire) == seen; ++spins) {
+  for (int spins = 0; worker.op_seq.count() == seen; ++spins) {
     if (spins < 100) continue;
     if (spins < 200) {
       std::this_thread::yield();
@@ -189,7 +196,7 @@ void advance(Recorder& r, bool last) {
   if (!last) session.open_generation(next);
   install(r, *next);
   r.current = next;
-  publish(next->number);
+  publish(r, next->number);
 
   {
     std::lock_guard registry(r.registry_mu);
@@ -216,7 +223,7 @@ void advance_or_fail(Recorder& r, bool last) {
 
 // Switches recording off and drops what belongs to the running generation. Requires: control_mu, recording.
 void switch_off(Recorder& r) {
-  publish(0);
+  publish(r, 0);
   std::lock_guard registry(r.registry_mu);
   for (WorkerTrace* w = r.workers; w != nullptr; w = w->next) {
     wait_outside(*w);
@@ -305,8 +312,10 @@ void attach(WorkerTrace& worker) {
   std::lock_guard registry(r.registry_mu);
   // Nothing of earlier generations to close. Should the next one be published right now, its closing waits for our
   // lock.
-  const std::uint64_t number = g_generation.load(std::memory_order_acquire) & ~kFenceBit;
+  const std::uint64_t published = g_generation.load(std::memory_order_acquire);
+  const std::uint64_t number = published & ~kFenceBit;
   worker.closed = number != 0 ? number - 1 : 0;
+  worker.op_seq.set_look(published != 0);
   worker.prev = nullptr;
   worker.next = r.workers;
   if (r.workers != nullptr) r.workers->prev = &worker;
@@ -395,7 +404,7 @@ std::error_code start_recording(std::unique_ptr<Sink> sink, const RecorderOption
     r.current = make_generation(r, *session, 0);
     session->open_generation(r.current);
     install(r, *r.current);
-    publish(r.current->number);
+    publish(r, r.current->number);
     {
       std::lock_guard registry(r.registry_mu);
       for (WorkerTrace* w = r.workers; w != nullptr; w = w->next) wait_outside(*w);

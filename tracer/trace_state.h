@@ -16,6 +16,7 @@
 
 #include "creel/tracer/block_reason.h"
 #include "creel/tracer/clock.h"
+#include "creel/tracer/op_seq.h"
 #include "creel/tracer/stack_cache.h"
 
 namespace creel::tracer {
@@ -93,9 +94,9 @@ struct Buffer;
 
 // A worker, or any other thread that emits events. Registered with the recorder from attach() to detach() (recorder.h).
 struct alignas(64) WorkerTrace {
-  // Odd while the thread is inside a Section, else even. Written by the owner only, tracing on or off: the advancer
-  // tells by it whether a transition that began before a change of generation is still under way (hook.h).
-  std::atomic<std::uint64_t> op_seq{0};
+  // Counts the Sections of this thread, tracing on or off: the advancer tells by it whether a transition that began before
+  // a change of generation is still under way (hook.h).
+  OpSeq op_seq;
 
   // tracer, owner inside a Section (the recorder under mu while the owner is provably outside, see recorder.cc).
   std::uint64_t generation = 0;  // generation that `buffer` belongs to

@@ -95,6 +95,48 @@ TEST(InternTable, ThreadsAgreeOnEveryId) {
   EXPECT_EQ(entries, texts.size()) << "published twice";
 }
 
+TEST(StackCache, KeepsTheTwoYoungestOfAPlace) {
+  tracer::StackCache cache;
+  const auto hash = [](std::uint64_t n) { return n << 32 | 4; };  // one place for all
+  EXPECT_EQ(cache.find(hash(1)), 0u);
+  cache.put(hash(1), 11);
+  cache.put(hash(2), 12);
+  EXPECT_EQ(cache.find(hash(1)), 11u);
+  EXPECT_EQ(cache.find(hash(2)), 12u);
+  cache.put(hash(3), 13);
+  EXPECT_EQ(cache.find(hash(1)), 0u);
+  EXPECT_EQ(cache.find(hash(2)), 12u);
+  EXPECT_EQ(cache.find(hash(3)), 13u);
+  cache.clear();
+  EXPECT_EQ(cache.find(hash(3)), 0u);
+}
+
+TEST(OpSeq, SetLookLosesNoStep) {
+  constexpr std::uint64_t kSections = 1'000'000;
+  tracer::OpSeq seq;
+  std::atomic<bool> done{false};
+  std::thread owner([&] {
+    std::uint64_t looked = 0;
+    for (std::uint64_t i = 0; i < kSections; ++i) {
+      looked += seq.enter() ? 1 : 0;
+      seq.leave();
+    }
+    EXPECT_LE(looked, kSections);
+    done = true;
+  });
+  for (bool on = true; !done; on = !on) (void)seq.set_look(on);
+  owner.join();
+  EXPECT_EQ(seq.count(), 2 * kSections);
+  (void)seq.set_look(true);
+  EXPECT_FALSE(seq.set_look(true)) << "set already";
+  EXPECT_TRUE(seq.enter());
+  EXPECT_EQ(seq.count(), 2 * kSections + 1) << "the count is that without the bit";
+  EXPECT_TRUE(seq.set_look(false));
+  seq.leave();
+  EXPECT_FALSE(seq.enter());
+  seq.leave();
+}
+
 TEST(Clock, FollowsTheMonotonicClock) {
   const tracer::ClockMap map = tracer::next_clock_map(nullptr);
   for (int i = 0; i < 100; ++i) {
