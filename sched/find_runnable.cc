@@ -83,7 +83,7 @@ Fiber* steal_work(Worker& worker) {
       if (victim == own) continue;
       if (last && run_timers(*victim)) {
         bool inherits = false;
-        if (Fiber* fiber = take_local(*own, inherits)) return fiber;
+        if (Fiber* fiber = take_local(s, *own, inherits)) return fiber;
       }
       if (Fiber* fiber = steal_from(worker, *victim, last)) return fiber;
     }
@@ -220,7 +220,7 @@ Fiber* find_runnable(Worker& worker) {
         return fiber;
       }
     }
-    if (Fiber* fiber = take_local(proc, inherits)) {
+    if (Fiber* fiber = take_local(s, proc, inherits)) {
       count_start(proc, inherits);
       return fiber;
     }
@@ -306,9 +306,16 @@ void run_fiber(Worker& worker, Fiber* fiber) {
 void enqueue(Worker& worker, Fiber* fiber, bool next) {
   Processor& proc = *worker.processor();
   if (next) {
-    // Acq_rel pairs with a stealer's compare-exchange; seq_cst, as the submitter then reads idle_proc_count (idle.cc).
-    fiber = proc.runnext.exchange(fiber, std::memory_order_seq_cst);
-    if (fiber == nullptr) return;
+    Fiber* displaced = nullptr;
+    if (alone(worker.scheduler)) {  // no thief, and no idle P: it is this worker's
+      displaced = proc.runnext.load(std::memory_order_relaxed);
+      proc.runnext.store(fiber, std::memory_order_relaxed);
+    } else {
+      // Acq_rel pairs with a stealer's compare-exchange; seq_cst, as the submitter then reads idle_proc_count (idle.cc).
+      displaced = proc.runnext.exchange(fiber, std::memory_order_seq_cst);
+    }
+    if (displaced == nullptr) return;
+    fiber = displaced;
   }
   while (!proc.queue.push(fiber)) {
     // Full: half of it and the new one go to the global queue.

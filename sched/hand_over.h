@@ -37,9 +37,19 @@ inline constexpr std::uint32_t kGlobalEvery = 61;  // prime, so that it does not
 // Step 4 where it is rare.
 void finish_switch_slow(Worker& worker, Fiber* fiber, After after);
 
-inline Fiber* take_local(Processor& proc, bool& inherits) noexcept {
+// Whether there is one processor only, so nobody steals from it. Caller: holds that processor. Relaxed: only a fiber makes
+// more (set_procs), on this very processor, so its holder knows of that; thieves come into being after it.
+inline bool alone(const Scheduler& s) noexcept { return s.made_procs.load(std::memory_order_relaxed) == 1; }
+
+inline Fiber* take_local(const Scheduler& s, Processor& proc, bool& inherits) noexcept {
   inherits = false;
   Fiber* next = proc.runnext.load(std::memory_order_relaxed);
+  if (alone(s)) {
+    if (next == nullptr) return proc.queue.pop_alone();
+    proc.runnext.store(nullptr, std::memory_order_relaxed);
+    inherits = true;
+    return next;
+  }
   // Only the owner puts a fiber here, stealers only take it away: a failed exchange means it was stolen.
   if (next != nullptr && proc.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel)) {
     inherits = true;
@@ -67,7 +77,7 @@ inline void count_start(Processor& proc, bool inherits) noexcept {
     return nullptr;
   }
   bool inherits = false;
-  Fiber* fiber = take_local(*proc, inherits);
+  Fiber* fiber = take_local(s, *proc, inherits);
   if (fiber == nullptr) return nullptr;
   count_start(*proc, inherits);
   // Relaxed: a pinned fiber was queued after its PinScope counted itself, and popping it acquires that.

@@ -9,7 +9,8 @@
 //
 // Invariants:
 //  1. head_ <= tail_ and tail_ - head_ <= kCapacity (modulo 2^32). Broken, a stealer reads a slot twice.
-//  2. Only the owner writes tail_; anyone may advance head_, by compare-exchange only.
+//  2. Only the owner writes tail_; anyone may advance head_, by compare-exchange only. (pop_alone() stores it: there is
+//     nobody then.)
 //  3. A slot between head_ and tail_ is written before tail_ passes it, and not rewritten before head_ has passed it.
 
 #pragma once
@@ -49,6 +50,16 @@ class RunQueue {
       // Release pairs with push()'s acquire of head_: the slot was read before it may be reused.
       if (head_.compare_exchange_weak(head, head + 1, std::memory_order_acq_rel, std::memory_order_acquire)) return item;
     }
+  }
+
+  // pop() while nobody else may take from the queue: without an atomic read-modify-write, which is half the cost of a
+  // yield. Caller: owner, where no thief exists (alone() in hand_over.h).
+  [[nodiscard]] T pop_alone() noexcept {
+    const std::uint32_t head = head_.load(std::memory_order_relaxed);
+    if (head == tail_.load(std::memory_order_relaxed)) return T{};
+    T item = slots_[head % kCapacity].load(std::memory_order_relaxed);
+    head_.store(head + 1, std::memory_order_release);  // as in pop()
+    return item;
   }
 
   // Takes the older half of a full queue into `out` (room for kHalf). Returns false if stealers were faster (the queue
