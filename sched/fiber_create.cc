@@ -121,6 +121,8 @@ void recycle(Worker& worker, Fiber* fiber, Stack* stack) {
 void fiber_main(void* data) {
   annotate_happens_after(data);
   finish_switch(*static_cast<Worker*>(data));
+  // The next fiber may need its stack while this one parks with a lock held.
+  this_worker()->processor()->stacks.restock(this_worker()->scheduler.stack_pool);
   for (;;) {
     Fiber* self = this_worker()->running();
     self->entry(self->closure);

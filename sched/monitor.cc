@@ -7,8 +7,9 @@
 //  - retakes the P of a fiber that has been in a blocking section for at least one round, if there is work or it took 10 ms;
 //  - asks a fiber that has used its 10 ms slice to stop at its next safe point;
 //  - logs, once, a fiber that has had its thread for another 100 ms after a first 110 ms without reaching one;
-//  - polls the network if nobody did for 10 ms; starts a worker if work or a due timer waits while a P is idle.
-// Sleeps while all processors are idle (no idle burn); take_idle_proc() wakes it.
+//  - polls the network if nobody did for 10 ms; starts a worker if work or a due timer waits while a P is idle;
+//  - gives back memory of stacks that nobody has used for a second.
+// Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it.
 
 #include <pthread.h>
 #include <unistd.h>
@@ -163,7 +164,7 @@ void poll_network(Worker& self, std::int64_t now) {
   }
 }
 
-// Sleeps while every processor is idle.
+// Sleeps while every processor is idle, or until memory is due to be given back.
 void sleep_if_idle(Scheduler& s) {
   if (s.idle_proc_count.load(std::memory_order_relaxed) < s.procs.load(std::memory_order_relaxed)) return;
   const std::uint32_t word = s.monitor_word.load(std::memory_order_seq_cst);
@@ -171,7 +172,9 @@ void sleep_if_idle(Scheduler& s) {
   // Announced, then looked again: take_idle_proc() lowers the count first and then reads the announcement.
   if (s.idle_proc_count.load(std::memory_order_seq_cst) >= s.procs.load(std::memory_order_seq_cst) &&
       !s.stopping.load(std::memory_order_seq_cst)) {
-    futex_wait(s.monitor_word, word);
+    // After the look at the processors: what a fiber of theirs released is seen.
+    const std::int64_t scavenge = s.stack_pool.scavenge(now_ns());
+    futex_wait(s.monitor_word, word, std::chrono::nanoseconds(scavenge == StackPool::kNever ? -1 : scavenge));
   }
   s.monitor_sleeps.store(false, std::memory_order_seq_cst);
 }
@@ -211,6 +214,7 @@ void monitor_main(Scheduler* scheduler) {
     for (std::uint32_t i = 0; i < made; ++i) busy = watch(self, *s.proc(i), now, due) || busy;
     poll_network(self, now);
     rouse(s, now);
+    static_cast<void>(s.stack_pool.scavenge(now));
     quiet = busy ? 0 : quiet + 1;
     if (busy) round = kMinRound;
     else if (quiet > kQuietRounds) round = std::min(round * 2, kMaxRound);

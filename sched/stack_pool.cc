@@ -4,6 +4,7 @@
 #include "creel/sched/stack_pool.h"
 
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,30 +15,30 @@
 #include <utility>
 
 #include "creel/sched/slab.h"
+#include "creel/sched/stack_size_class.h"
 
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #else
 #define RUNNING_ON_VALGRIND 0
 #define VALGRIND_STACK_REGISTER(low, high) 0
-#define VALGRIND_STACK_DEREGISTER(id) static_cast<void>(id)
 #endif
 #if defined(CREEL_ASAN)
 #include <sanitizer/lsan_interface.h>
-#endif
-#if defined(CREEL_TSAN)
-#include <sanitizer/tsan_interface.h>
 #endif
 
 namespace creel::sched {
 namespace {
 
 constexpr int kMadvGuardInstall = 102;  // MADV_GUARD_INSTALL, Linux 6.13; not in older headers
+#if !defined(MADV_POPULATE_WRITE)
+constexpr int MADV_POPULATE_WRITE = 23;  // Linux 5.14
+#endif
 constexpr std::size_t kSlabBytes = std::size_t{64} << 20;
 constexpr std::size_t kGuardPages = 17;
-constexpr std::uint32_t kCarveBatch = 8;  // a small program should not touch a page for stacks it never uses
-constexpr std::uint32_t kChunk = 256;     // stacks that age together
-constexpr std::uint32_t kRing = 16;       // trimmed chunks kept: 4096 stacks, at most 64 MiB
+// New stacks at once: a small program should not touch a page for stacks it never uses, a large one saves system calls.
+constexpr std::uint32_t kSmallBatch = 8;
+constexpr std::uint32_t kMaxBatch = StackCache::kCapacity / 2;
 
 std::size_t page_size() noexcept {
   static const std::size_t size = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
@@ -56,16 +57,6 @@ std::size_t round_size(std::size_t size) noexcept {
   return std::bit_ceil(std::max({size, StackPool::kMinSize, 4 * page_size()}));
 }
 
-// Ends what outside tools know of a stack whose descriptor is about to go.
-void forget(Stack& stack) noexcept {
-  if (stack.valgrind_id != 0) VALGRIND_STACK_DEREGISTER(stack.valgrind_id);
-  stack.valgrind_id = 0;
-#if defined(CREEL_TSAN)
-  if (stack.tsan_fiber != nullptr) __tsan_destroy_fiber(stack.tsan_fiber);
-#endif
-  stack.tsan_fiber = nullptr;
-}
-
 }  // namespace
 
 const StackSystem& StackSystem::real() noexcept {
@@ -75,36 +66,15 @@ const StackSystem& StackSystem::real() noexcept {
       },
       [](void* address, std::size_t bytes) noexcept { return mprotect(address, bytes, PROT_NONE); },
       [](void* address, std::size_t bytes, int advice) noexcept { return madvise(address, bytes, advice); },
+      [](const iovec* ranges, std::size_t count, int advice) noexcept {
+        constexpr int kPidfdSelf = -10001;  // PIDFD_SELF_THREAD_GROUP, Linux 6.14; not in older headers
+        std::size_t bytes = 0;
+        for (std::size_t i = 0; i < count; ++i) bytes += ranges[i].iov_len;
+        return syscall(SYS_process_madvise, kPidfdSelf, ranges, count, advice, 0) == static_cast<long>(bytes) ? 0 : -1;
+      },
   };
   return system;
 }
-
-// All fields but the first group are guarded by mu.
-struct alignas(64) StackPool::SizeClass {
-  std::size_t size = 0;
-  std::size_t guard = 0;
-  std::uint32_t index = 0;
-
-  mutable std::mutex mu;
-  // Fresh stacks: `hot` fills first; full, it becomes `warm`, and the former `warm` is trimmed.
-  Stack* hot = nullptr;
-  Stack* warm = nullptr;
-  std::uint32_t hot_count = 0;
-  // Trimmed chunks, the newest last; full, the oldest becomes cold.
-  std::array<Stack*, kRing> ring{};
-  std::uint32_t ring_first = 0;
-  std::uint32_t ring_count = 0;
-
-  Slab* slabs = nullptr;
-  Slab* cold_slabs = nullptr;
-  Slab* open_slabs = nullptr;
-
-  std::size_t mapped_bytes = 0;
-  std::size_t carved = 0;
-  std::size_t free = 0;
-
-  [[nodiscard]] std::size_t stride() const noexcept { return size + guard; }
-};
 
 StackPool::StackPool(std::size_t default_size, GuardKind guard, const StackSystem& system) noexcept
     : system_(system),
@@ -120,30 +90,6 @@ StackPool::StackPool(std::size_t default_size, GuardKind guard, const StackSyste
     classes_[i].size = kMinSize << i;
     classes_[i].guard = kGuardPages * page_size();
     classes_[i].index = i;
-  }
-}
-
-StackPool::~StackPool() {
-  for (std::uint32_t i = 0; i < kClasses; ++i) {
-    Slab* next = nullptr;
-    for (Slab* slab = classes_[i].slabs; slab != nullptr; slab = next) {
-      next = slab->next;
-      for (std::uint32_t k = 0; k < slab->carved.load(std::memory_order_relaxed); ++k) {
-        const bool cold = (slab->cold_bits[k / 64] >> (k % 64) & 1) != 0;
-        if (cold) continue;
-        Stack& stack = *slab->descriptor(k);
-        mark_stack_used(stack);
-        forget(stack);
-      }
-      void* const base = reinterpret_cast<void*>(slab->base.load(std::memory_order_relaxed));
-      const std::size_t bytes = slab->bytes.load(std::memory_order_relaxed);
-#if defined(CREEL_ASAN)
-      __lsan_unregister_root_region(base, bytes);
-      __asan_unpoison_memory_region(base, bytes);
-#endif
-      retire_slab(*slab);
-      munmap(base, bytes);
-    }
   }
 }
 
@@ -166,42 +112,52 @@ std::uint32_t StackPool::allocate_batch(Stack** out, std::uint32_t count, std::e
 
 std::uint32_t StackPool::take(SizeClass& size_class, Stack** out, std::uint32_t count,
                               std::error_code& error) noexcept {
-  std::uint32_t taken = 0;
+  std::array<Place, kMaxBatch> places;
   std::uint32_t made = 0;
-  const std::lock_guard lock(size_class.mu);
-  while (taken < count) {
-    if (size_class.hot == nullptr) {
-      size_class.hot_count = 0;
-      if (size_class.warm != nullptr) {
-        size_class.hot = std::exchange(size_class.warm, nullptr);
-        size_class.hot_count = kChunk;
-      } else if (size_class.ring_count > 0) {
-        --size_class.ring_count;
-        size_class.hot = size_class.ring[(size_class.ring_first + size_class.ring_count) % kRing];
-        size_class.hot_count = kChunk;
+  {
+    const std::lock_guard lock(size_class.mu);
+    std::uint32_t taken = 0;
+    while (taken < count) {
+      if (size_class.hot == nullptr) {
+        if (size_class.chunks.empty()) break;
+        size_class.hot = size_class.chunks.back().head;
+        size_class.hot_count = kStackChunk;
+        size_class.chunks.pop_back();
       }
-    }
-    Stack* stack = size_class.hot;
-    if (stack != nullptr) {
-      size_class.hot = stack->next;
-      if (size_class.hot_count > 0) --size_class.hot_count;
+      Stack* const stack = std::exchange(size_class.hot, size_class.hot->next);
+      --size_class.hot_count;
       --size_class.free;
-    } else {
-      if (taken > 0 && made >= kCarveBatch) break;
-      ++made;
-      stack = take_cold(size_class);
-      if (stack == nullptr) stack = carve(size_class, error);
-      if (stack == nullptr) break;
+      mark_stack_used(*stack);
+      stack->next = nullptr;
+      out[taken++] = stack;
     }
-    stack->next = nullptr;
-    mark_stack_used(*stack);
-    out[taken++] = stack;
+    if (taken == 0) made = take_new(size_class, places.data(), std::min(count, kMaxBatch), error);
+    if (taken > 0 || made == 0) {
+      if (taken > 0) error.clear();
+      return taken;
+    }
   }
-  if (taken > 0) error.clear();
-  return taken;
+  // The pages are touched without the lock: that is most of a new stack's price.
+  if (made > kSmallBatch) touch_tops(places.data(), made);
+  for (std::uint32_t i = 0; i < made; ++i) {
+    out[i] = make_descriptor(size_class, places[i]);
+    mark_stack_used(*out[i]);
+  }
+  error.clear();
+  return made;
 }
 
-Stack* StackPool::take_cold(SizeClass& size_class) noexcept {
+// Stacks without memory yet. Requires: mu held.
+std::uint32_t StackPool::take_new(SizeClass& size_class, Place* out, std::uint32_t count,
+                                  std::error_code& error) noexcept {
+  const auto used = static_cast<std::uint32_t>(std::min<std::size_t>(size_class.carved - size_class.free, 1 << 20));
+  const std::uint32_t wanted = std::min(count, std::max(kSmallBatch, used / 16));
+  std::uint32_t taken = 0;
+  while (taken < wanted && take_cold(size_class, out[taken])) ++taken;
+  return taken > 0 ? taken : carve(size_class, out, wanted, error);
+}
+
+bool StackPool::take_cold(SizeClass& size_class, Place& out) noexcept {
   while (Slab* const slab = size_class.cold_slabs) {
     if (slab->cold == 0) {
       size_class.cold_slabs = slab->next_cold;
@@ -210,30 +166,43 @@ Stack* StackPool::take_cold(SizeClass& size_class) noexcept {
     }
     for (std::uint32_t word = 0; word < slab->cold_bits.size(); ++word) {
       if (slab->cold_bits[word] == 0) continue;
-      const std::uint32_t index = word * 64 + static_cast<std::uint32_t>(std::countr_zero(slab->cold_bits[word]));
+      out = {slab, word * 64 + static_cast<std::uint32_t>(std::countr_zero(slab->cold_bits[word]))};
       slab->cold_bits[word] &= slab->cold_bits[word] - 1;
       --slab->cold;
       --size_class.free;
-      return make_descriptor(size_class, *slab, index);
+      return true;
     }
   }
-  return nullptr;
+  return false;
 }
 
-Stack* StackPool::carve(SizeClass& size_class, std::error_code& error) noexcept {
+// Cuts up to `count` neighbours; 0 and `error` if none can be had.
+std::uint32_t StackPool::carve(SizeClass& size_class, Place* out, std::uint32_t count,
+                               std::error_code& error) noexcept {
   while (size_class.open_slabs != nullptr &&
          size_class.open_slabs->carved.load(std::memory_order_relaxed) == size_class.open_slabs->capacity) {
     Slab* const full = size_class.open_slabs;
     size_class.open_slabs = full->next_open;
     full->in_open_list = false;
   }
-  if (size_class.open_slabs == nullptr && !add_slab(size_class, error)) return nullptr;
+  if (size_class.open_slabs == nullptr && !add_slab(size_class, error)) return 0;
   Slab& slab = *size_class.open_slabs;
-  const std::uint32_t index = slab.carved.load(std::memory_order_relaxed);
-  if (!install_guard(reinterpret_cast<void*>(slab.start(index)), error)) return nullptr;
-  slab.carved.store(index + 1, std::memory_order_relaxed);
-  ++size_class.carved;
-  return make_descriptor(size_class, slab, index);
+  const std::uint32_t first = slab.carved.load(std::memory_order_relaxed);
+  count = std::min(count, slab.capacity - first);
+  const std::size_t chunks = (size_class.carved + count) / kStackChunk + 1;
+  if (size_class.chunks.capacity() < chunks) {
+    try {
+      size_class.chunks.reserve(2 * chunks);
+    } catch (const std::bad_alloc&) {
+      error = std::make_error_code(std::errc::not_enough_memory);
+      return 0;
+    }
+  }
+  count = install_guards(slab, first, count, error);
+  slab.carved.store(first + count, std::memory_order_relaxed);
+  size_class.carved += count;
+  for (std::uint32_t i = 0; i < count; ++i) out[i] = {&slab, first + i};
+  return count;
 }
 
 bool StackPool::add_slab(SizeClass& size_class, std::error_code& error) noexcept {
@@ -274,6 +243,23 @@ bool StackPool::add_slab(SizeClass& size_class, std::error_code& error) noexcept
   return true;
 }
 
+// Installs those of `count` neighbours, up to the first that fails; returns how many.
+std::uint32_t StackPool::install_guards(const Slab& slab, std::uint32_t first, std::uint32_t count,
+                                        std::error_code& error) noexcept {
+  if (count > 1 && guard_.load(std::memory_order_relaxed) == GuardKind::kMarker &&
+      advises_many_.load(std::memory_order_relaxed)) {
+    std::array<iovec, kMaxBatch> ranges;
+    for (std::uint32_t i = 0; i < count; ++i) {
+      ranges[i] = {reinterpret_cast<void*>(slab.start(first + i)), kGuardPages * page_size()};
+    }
+    if (system_.advise_many(ranges.data(), count, kMadvGuardInstall) == 0) return count;
+    advises_many_.store(false, std::memory_order_relaxed);
+  }
+  std::uint32_t done = 0;
+  while (done < count && install_guard(reinterpret_cast<void*>(slab.start(first + done)), error)) ++done;
+  return done;
+}
+
 bool StackPool::install_guard(void* address, std::error_code& error) noexcept {
   const std::size_t bytes = kGuardPages * page_size();
   const GuardKind kind = guard_.load(std::memory_order_relaxed);
@@ -294,137 +280,30 @@ bool StackPool::install_guard(void* address, std::error_code& error) noexcept {
   return false;
 }
 
-Stack* StackPool::make_descriptor(SizeClass& size_class, Slab& slab, std::uint32_t index) noexcept {
-  Stack* const stack = new (slab.descriptor(index)) Stack;
-  stack->bounds.low = slab.start(index) + size_class.guard;
+// Has the kernel supply the top pages of new stacks in one call: cheaper than a fault each. Without effect where it fails.
+void StackPool::touch_tops(const Place* places, std::uint32_t count) noexcept {
+  if (!advises_many_.load(std::memory_order_relaxed)) return;
+  std::array<iovec, kMaxBatch> ranges;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    const std::uintptr_t end = places[i].slab->start(places[i].index + 1);
+    ranges[i] = {reinterpret_cast<void*>(end - page_size()), page_size()};
+  }
+  if (system_.advise_many(ranges.data(), count, MADV_POPULATE_WRITE) != 0) {
+    advises_many_.store(false, std::memory_order_relaxed);
+  }
+}
+
+Stack* StackPool::make_descriptor(SizeClass& size_class, Place place) noexcept {
+  Slab& slab = *place.slab;
+  Stack* const stack = new (slab.descriptor(place.index)) Stack;
+  stack->bounds.low = slab.start(place.index) + size_class.guard;
   stack->bounds.high = reinterpret_cast<std::uintptr_t>(stack);
   stack->slab = &slab;
   stack->size_class = size_class.index;
   stack->is_default_size = size_class.size == default_size_ ? 1 : 0;
-  stack->index = index;
+  stack->index = place.index;
   stack->valgrind_id = static_cast<std::uint32_t>(VALGRIND_STACK_REGISTER(stack->bounds.low, stack->bounds.high));
   return stack;
-}
-
-// Returns a chunk that must age, or null. Requires: mu held.
-Stack* StackPool::put(SizeClass& size_class, Stack* stack) noexcept {
-  Stack* aging = nullptr;
-  if (size_class.hot_count >= kChunk) {
-    aging = std::exchange(size_class.warm, size_class.hot);
-    size_class.hot = nullptr;
-    size_class.hot_count = 0;
-  }
-  mark_stack_free(*stack);
-  stack->next = size_class.hot;
-  size_class.hot = stack;
-  ++size_class.hot_count;
-  ++size_class.free;
-  return aging;
-}
-
-void StackPool::release(Stack* stack) noexcept {
-  stack->next = nullptr;
-  release_list(stack);
-}
-
-void StackPool::release_list(Stack* head) noexcept {
-  while (head != nullptr) {
-    SizeClass& size_class = classes_[head->size_class];
-    Stack* aging = nullptr;
-    {
-      const std::lock_guard lock(size_class.mu);
-      while (aging == nullptr && head != nullptr && head->size_class == size_class.index) {
-        aging = put(size_class, std::exchange(head, head->next));
-      }
-    }
-    if (aging != nullptr) age(size_class, aging);
-  }
-}
-
-// Trims a chunk, appends it to the ring, and makes the oldest cold if the ring is full.
-void StackPool::age(SizeClass& size_class, Stack* chunk) noexcept {
-  if (size_class.size > kKeptBytes) {
-    for (const Stack* stack = chunk; stack != nullptr; stack = stack->next) {
-      system_.advise(reinterpret_cast<void*>(stack->bounds.low), size_class.size - kKeptBytes, MADV_DONTNEED);
-    }
-  }
-  Stack* oldest = nullptr;
-  {
-    const std::lock_guard lock(size_class.mu);
-    if (size_class.ring_count == kRing) {
-      oldest = size_class.ring[size_class.ring_first];
-      size_class.ring_first = (size_class.ring_first + 1) % kRing;
-      --size_class.ring_count;
-    }
-    size_class.ring[(size_class.ring_first + size_class.ring_count) % kRing] = chunk;
-    ++size_class.ring_count;
-  }
-  if (oldest != nullptr) chill(size_class, oldest);
-}
-
-// Gives back all memory of a chunk, neighbours in one call.
-void StackPool::chill(SizeClass& size_class, Stack* chunk) noexcept {
-  struct Place {
-    Slab* slab;
-    std::uint32_t index;
-  };
-  std::array<Place, kChunk> places;
-  std::size_t count = 0;
-  for (; chunk != nullptr && count < places.size(); ++count) {
-    places[count] = {chunk->slab, chunk->index};
-    Stack& stack = *std::exchange(chunk, chunk->next);
-    forget(stack);
-  }
-  std::sort(places.begin(), places.begin() + static_cast<std::ptrdiff_t>(count),
-            [](const Place& a, const Place& b) { return a.slab != b.slab ? a.slab < b.slab : a.index < b.index; });
-  for (std::size_t first = 0, next = 0; first < count; first = next) {
-    for (next = first + 1;
-         next < count && places[next].slab == places[first].slab && places[next].index == places[next - 1].index + 1;) {
-      ++next;
-    }
-    const std::uintptr_t begin = places[first].slab->start(places[first].index) + size_class.guard;
-    const std::uintptr_t end = places[first].slab->start(places[next - 1].index) + size_class.stride();
-    system_.advise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);  // guards in between stay
-  }
-  const std::lock_guard lock(size_class.mu);
-  for (std::size_t i = 0; i < count; ++i) {
-    Slab& slab = *places[i].slab;
-    slab.cold_bits[places[i].index / 64] |= std::uint64_t{1} << (places[i].index % 64);
-    ++slab.cold;
-    if (slab.cold == slab.carved.load(std::memory_order_relaxed)) {
-      reset(size_class, slab);
-    } else if (!slab.in_cold_list) {
-      slab.in_cold_list = true;
-      slab.next_cold = size_class.cold_slabs;
-      size_class.cold_slabs = &slab;
-    }
-  }
-}
-
-// Maps a wholly cold slab anew, which frees its page tables. Requires: mu held.
-void StackPool::reset(SizeClass& size_class, Slab& slab) noexcept {
-  void* const base = reinterpret_cast<void*>(slab.base.load(std::memory_order_relaxed));
-  const std::size_t bytes = slab.bytes.load(std::memory_order_relaxed);
-  if (system_.map(base, bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED) == MAP_FAILED) {
-    if (!slab.in_cold_list) {
-      slab.in_cold_list = true;
-      slab.next_cold = size_class.cold_slabs;
-      size_class.cold_slabs = &slab;
-    }
-    return;  // the stacks stay cold, with their guards
-  }
-  static_cast<void>(system_.advise(base, bytes, MADV_NOHUGEPAGE));
-  const std::uint32_t carved = slab.carved.load(std::memory_order_relaxed);
-  size_class.carved -= carved;
-  size_class.free -= carved;
-  slab.cold = 0;
-  slab.cold_bits.fill(0);
-  slab.carved.store(0, std::memory_order_relaxed);
-  if (!slab.in_open_list) {
-    slab.in_open_list = true;
-    slab.next_open = size_class.open_slabs;
-    size_class.open_slabs = &slab;
-  }
 }
 
 StackPool::Stats StackPool::stats() const noexcept {

@@ -43,6 +43,12 @@ std::size_t resident_bytes() {
   return resident * 4096;
 }
 
+// As long as the monitor would: returns when the pool has nothing more to give back.
+void scavenge_all(StackPool& pool) {
+  std::int64_t now = 0;
+  for (std::int64_t pause = 0; pause != StackPool::kNever; pause = pool.scavenge(now)) now += pause;
+}
+
 TEST(StackPool, StackIsUsableFromLowToHigh) {
   StackPool pool(kSize);
   Stack* const stack = must_allocate(pool);
@@ -171,6 +177,7 @@ TEST_P(StackPoolGuard, GuardSurvivesThePeak) {
     stacks.push_back(stack);
   }
   for (Stack* stack : stacks) pool.release(stack);
+  scavenge_all(pool);
   for (Stack*& stack : stacks) stack = must_allocate(pool);  // some from cold slabs, some from slabs mapped anew
   for (std::size_t i = 0; i < stacks.size(); i += 1799) {
     touch(*stacks[i], 1024);
@@ -195,11 +202,49 @@ TEST(StackPool, MemoryFallsAfterAPeak) {
   const std::size_t peak = resident_bytes();
   ASSERT_GE(peak - before, kStacks * (kTouched - 8192));
   for (Stack* stack : stacks) pool.release(stack);
+  scavenge_all(pool);
 #if !defined(CREEL_TSAN)  // shadow memory stays
   // At most 512 fresh stacks as they were, and 4096 trimmed to 16 KiB.
   EXPECT_LE(resident_bytes(), before + 512 * kTouched + 4096 * StackPool::kKeptBytes + (8 << 20));
 #endif
   EXPECT_LE(pool.stats().stacks_free, pool.stats().stacks_total);
+}
+
+int given_back = 0;  // calls that gave memory back
+
+TEST(StackPool, GivesBackOnlyWhatWasFreeForASecond) {
+  static const StackSystem system = [] {
+    StackSystem s = StackSystem::real();
+    s.advise = [](void* address, std::size_t bytes, int advice) noexcept {
+      if (advice == MADV_DONTNEED) ++given_back;
+      return StackSystem::real().advise(address, bytes, advice);
+    };
+    return s;
+  }();
+  given_back = 0;
+  StackPool pool(kSize, GuardKind::kAuto, system);
+  std::vector<Stack*> stacks;
+  for (int i = 0; i < 5400; ++i) stacks.push_back(must_allocate(pool));
+  EXPECT_EQ(pool.scavenge(1'000'000'000), StackPool::kNever);
+  for (Stack* stack : stacks) pool.release(stack);
+  EXPECT_EQ(given_back, 0);  // a fiber's end pays for no system call
+  std::int64_t now = 60'000'000'000;  // however long nobody called
+  for (int call = 0; call < 3; ++call, now += 250'000'000) {
+    EXPECT_EQ(pool.scavenge(now), 250'000'000);
+    EXPECT_EQ(pool.scavenge(now + 1), 249'999'999);  // too early
+  }
+  EXPECT_EQ(given_back, 0);
+  std::int64_t pause = 0;
+  for (int call = 0; pause != StackPool::kNever; ++call) {
+    ASSERT_LT(call, 100);
+    now += pause;
+    const int before = given_back;
+    pause = pool.scavenge(now);
+    EXPECT_LE(given_back - before, 8 * 256);  // a bounded amount per call
+  }
+  EXPECT_GE(given_back, 4096);  // trimmed one by one, the others in runs of neighbours
+  for (Stack*& stack : stacks) stack = must_allocate(pool);
+  for (Stack* stack : stacks) pool.release(stack);
 }
 
 TEST(StackPool, SteadyLoadKeepsItsMemory) {
@@ -217,6 +262,7 @@ TEST(StackPool, SteadyLoadKeepsItsMemory) {
       pool.release(stack);
     }
     stacks.clear();
+    scavenge_all(pool);
   }
 }
 
@@ -298,6 +344,35 @@ TEST(StackPoolErrors, OldKernelFallsBackToProtection) {
   pool.release(stack);
 }
 
+TEST(StackPoolErrors, KernelWithoutVectorsOfRanges) {
+  static int vectors = 0;
+  static const StackSystem system = [] {
+    StackSystem s = StackSystem::real();
+    s.advise_many = [](const iovec*, std::size_t, int) noexcept {
+      ++vectors;
+      errno = EPERM;
+      return -1;
+    };
+    return s;
+  }();
+  StackPool pool(kSize, GuardKind::kAuto, system);
+  std::vector<Stack*> stacks;
+  std::error_code error;
+  while (stacks.size() < 1000) {
+    Stack* batch[32];
+    const std::uint32_t count = pool.allocate_batch(batch, 32, error);
+    ASSERT_GT(count, 0u) << error.message();
+    stacks.insert(stacks.end(), batch, batch + count);
+  }
+  EXPECT_LE(vectors, 1);  // not asked again
+  EXPECT_EQ(std::unordered_set<Stack*>(stacks.begin(), stacks.end()).size(), stacks.size());
+  for (const std::size_t i : {std::size_t{3}, std::size_t{500}, stacks.size() - 1}) {
+    touch(*stacks[i], 1024);
+    EXPECT_DEATH(*reinterpret_cast<volatile char*>(stacks[i]->bounds.low - 1) = 1, "") << i;
+  }
+  for (Stack* stack : stacks) pool.release(stack);
+}
+
 TEST(StackPoolErrors, GuardFailureLosesNoStack) {
   static const StackSystem system = [] {
     StackSystem s = StackSystem::real();
@@ -367,6 +442,17 @@ TEST(StackCache, IsLastInFirstOutAndBounded) {
   cache.drain(pool);
   EXPECT_EQ(cache.size(), 0u);
   EXPECT_EQ(pool.stats().stacks_free, pool.stats().stacks_total);
+}
+
+TEST(StackCache, RestocksOnlyWhenEmpty) {
+  StackPool pool(kSize);
+  StackCache cache;
+  cache.restock(pool);
+  const std::uint32_t count = cache.size();
+  EXPECT_GT(count, 0u);
+  cache.restock(pool);
+  EXPECT_EQ(cache.size(), count);
+  cache.drain(pool);
 }
 
 TEST(StackCache, OtherSizesGoToThePool) {
