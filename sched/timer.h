@@ -5,8 +5,8 @@
 //
 // A Timer is embedded in its user's frame or object; no allocation per timer but the heap's array.
 // Thread safety: start() and stop() from any worker; a Timer must not be moved or destroyed while armed.
-// Source: runtime/time.go of Go (per-P heaps, timers stolen by idle Ps); eager removal by index instead of lazy deletion,
-// since a Timer here lives in a stack frame.
+// Source: runtime/time.go of Go (per-P heaps, timers stolen by idle Ps); a stopped timer is forgotten at once, its entry in
+// the heap later: a Timer here lives in a stack frame.
 
 #pragma once
 
@@ -46,7 +46,7 @@ class Timer {
 
   Fire fire_;
   void* arg_;
-  std::uint32_t index_ = 0;                // place in the heap; guarded by the heap's lock
+  std::uint32_t slot_ = 0;                 // its slot in the heap; guarded by the heap's lock
   std::atomic<State> state_{State::kIdle};
   std::atomic<class TimerHeap*> heap_{nullptr};  // where it is armed; changes when a heap is moved
 };

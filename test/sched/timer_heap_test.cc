@@ -90,6 +90,42 @@ TEST(TimerHeap, MoveToKeepsEveryTimerAndStopFindsItThere) {
   EXPECT_TRUE(std::is_sorted(fired.order.rbegin(), fired.order.rend()));
 }
 
+TEST(TimerHeap, StoppedTimersLeaveNothingBehind) {
+  Fired fired;
+  TimerHeap heap;
+  std::vector<std::unique_ptr<Entry>> entries;
+  for (int i = 0; i < 5000; ++i) {
+    entries.push_back(std::make_unique<Entry>(fired, i));
+    heap.add(entries.back()->timer, (i * 7919) % 5000);
+  }
+  std::vector<int> expected;  // every fourth stays
+  for (int i = 0; i < 5000; ++i) {
+    if (i % 4 == 0) {
+      expected.push_back(i);
+    } else {
+      ASSERT_TRUE(entries[i]->timer.stop());
+      if (i % 4 == 2) entries[i].reset();  // gone, and never touched again
+    }
+  }
+  std::sort(expected.begin(), expected.end(), [](int a, int b) { return a * 7919 % 5000 < b * 7919 % 5000; });
+  EXPECT_EQ(heap.next_when(), expected.front() * 7919 % 5000);
+  // Slots are used again, by others.
+  for (int i = 1; i < 5000; i += 4) heap.add(entries[i]->timer, 10'000 + i);
+  EXPECT_EQ(heap.run(9'999), expected.size());
+  EXPECT_EQ(fired.order, expected);
+  EXPECT_EQ(heap.next_when(), 10'001);
+  EXPECT_EQ(heap.run(20'000), 1250u);
+  EXPECT_EQ(heap.next_when(), TimerHeap::kNever);
+  // Armed and stopped over and over beside one that stays: the heap's size stays bounded, the earliest time exact.
+  heap.add(entries[0]->timer, 1);
+  for (int i = 0; i < 100'000; ++i) {
+    ASSERT_FALSE(heap.add(entries[4]->timer, 100'000 - i % 50'000));
+    ASSERT_TRUE(entries[4]->timer.stop());
+  }
+  EXPECT_EQ(heap.next_when(), 1);
+  EXPECT_TRUE(entries[0]->timer.stop());
+}
+
 TEST(TimerHeap, BehavesAsAMultimap) {
   std::mt19937 random(11);
   constexpr int kTimers = 200;
