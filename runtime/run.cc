@@ -83,7 +83,7 @@ int run_main(const Options& options, std::function<int()> main, tracer::StartCal
   };
   auto scheduler = std::make_unique<sched::Scheduler>(settings.config, nullptr);
   sched::SchedulerStatus status(*scheduler);
-  sched::Fiber* fiber = scheduler->fiber_pool.allocate(1);
+  sched::Fiber* fiber = scheduler->fiber_pool.allocate_one();
   using Body = decltype(body);
   sched::Closure<Body*>::make(fiber->closure, &body);
   fiber->entry = [](void* room) { (**static_cast<Body**>(room))(); };

@@ -3,6 +3,9 @@
 
 // All fibers of a runtime: slabs of Fiber objects, free ones for reuse, and the walk over the live ones.
 //
+// Slabs double from 64 KiB to 2 MiB; those of 2 MiB ask for a huge page: a million fibers then take a hundred faults and as
+// many entries of the TLB. Free fibers are kept in the batches in which they came: nobody walks a list of cold objects.
+//
 // Thread safety: all functions from any thread; the per-P FiberCache only from the holder of the P.
 // Memory: slabs are never unmapped before the pool dies (type-stable), so the tracer's sweep and dumps may look at a
 // fiber that ends meanwhile. Blocking: a short lock per batch.
@@ -29,31 +32,50 @@ class FiberPool {
   // Held while a fiber's name is taken away, and by whoever reads the name of a fiber it does not own.
   SpinLock names_lock;
 
-  // Takes up to `count` dead fibers, linked by next. Never returns null: ends the process when memory is exhausted.
-  Fiber* allocate(std::uint32_t count);
-  // Gives back a list of dead fibers linked by next.
-  void release(Fiber* head, Fiber* tail);
+  // Takes `count` dead fibers or fewer, linked by next; `taken` says how many. Never returns null: ends the process when
+  // memory is exhausted.
+  Fiber* allocate(std::uint32_t count, std::uint32_t& taken);
+  Fiber* allocate_one() {
+    std::uint32_t taken = 0;
+    return allocate(1, taken);
+  }
+  // Gives back a list of `count` dead fibers linked by next, the last one's null.
+  void release(Fiber* head, std::uint32_t count);
 
   // Calls `visit(fiber)` for every slot ever used, dead ones included: look at status.
   template <typename Visit>
   void for_each(Visit&& visit) {
-    for (std::size_t i = 0, n = used_slabs(); i < n; ++i) {
-      Fiber* slab = slab_at(i);
-      for (std::size_t k = 0; k < kPerSlab; ++k) visit(slab[k]);
+    for (std::size_t i = 0, n = slab_count(); i < n; ++i) {
+      const Slab slab = slab_at(i);
+      for (std::size_t k = 0; k < slab.used; ++k) visit(slab.fibers[k]);
     }
   }
 
  private:
-  static constexpr std::size_t kSlabBytes = 1u << 20;
-  static constexpr std::size_t kPerSlab = kSlabBytes / sizeof(Fiber);
+  static constexpr std::size_t kFirstSlabBytes = std::size_t{64} << 10;
+  static constexpr std::size_t kHugeBytes = std::size_t{2} << 20;
 
-  std::size_t used_slabs();
-  Fiber* slab_at(std::size_t index);
-  void grow();  // requires lock_
+  struct Slab {
+    Fiber* fibers = nullptr;
+    std::size_t bytes = 0;
+    std::size_t used = 0;  // made so far, from the first on
+    [[nodiscard]] std::size_t capacity() const noexcept { return bytes / sizeof(Fiber); }
+  };
+  // In the closure's room of a batch's first fiber.
+  struct Batch {
+    Fiber* next;  // first fiber of the next batch
+    std::uint32_t count;
+  };
+  [[nodiscard]] static Batch& batch_of(Fiber* head) noexcept;
+
+  std::size_t slab_count();
+  Slab slab_at(std::size_t index);
+  void grow();                                            // requires lock_
+  void push_batch(Fiber* head, std::uint32_t count) noexcept;  // requires lock_
 
   SpinLock lock_;
-  std::vector<Fiber*> slabs_;  // guarded by lock_
-  Fiber* free_ = nullptr;      // guarded by lock_
+  std::vector<Slab> slabs_;    // guarded by lock_; only the last one has fibers not made yet
+  Fiber* batches_ = nullptr;   // guarded by lock_
 };
 
 // A processor's own stock of dead fibers. Caller: the holder of the P.
@@ -63,6 +85,7 @@ class FiberCache {
     if (head_ == nullptr) refill(pool);
     Fiber* fiber = head_;
     head_ = fiber->next;
+    if (head_ != nullptr) __builtin_prefetch(&head_->next, 1);  // read by the next call
     --count_;
     return fiber;
   }

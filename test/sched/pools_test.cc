@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <set>
@@ -83,16 +84,18 @@ TEST(FiberPool, GivesEachFiberOnceAndTakesItBack) {
   std::set<Fiber*> distinct;
   std::vector<Fiber*> lists;
   for (int round = 0; round < 300; ++round) {
-    Fiber* head = pool.allocate(64);
+    std::uint32_t taken = 0;
+    Fiber* head = pool.allocate(64, taken);
     ASSERT_NE(head, nullptr);
     lists.push_back(head);
-    std::size_t count = 0;
+    std::uint32_t count = 0;
     for (Fiber* f = head; f != nullptr; f = f->next, ++count) {
       EXPECT_EQ(f->status.load(), tracer::FiberStatus::kDead);
       EXPECT_TRUE(distinct.insert(f).second);
     }
     EXPECT_GE(count, 1u);
     EXPECT_LE(count, 64u);
+    EXPECT_EQ(count, taken);
   }
   const auto slots = [&pool] {
     std::size_t n = 0;
@@ -102,12 +105,14 @@ TEST(FiberPool, GivesEachFiberOnceAndTakesItBack) {
   const std::size_t before = slots();
   EXPECT_GE(before, distinct.size());
   for (Fiber* head : lists) {
-    Fiber* tail = head;
-    while (tail->next != nullptr) tail = tail->next;
-    pool.release(head, tail);
+    std::uint32_t count = 0;
+    for (Fiber* f = head; f != nullptr; f = f->next) ++count;
+    pool.release(head, count);
   }
+  // Odd portions: batches are split.
+  std::uint32_t taken = 0;
   for (std::size_t left = distinct.size(); left > 0;) {
-    for (Fiber* f = pool.allocate(64); f != nullptr; f = f->next) left -= left > 0 ? 1 : 0;
+    for (Fiber* f = pool.allocate(static_cast<std::uint32_t>(std::min<std::size_t>(left, 23)), taken); f != nullptr; f = f->next) left -= left > 0 ? 1 : 0;
   }
   EXPECT_EQ(slots(), before);  // all served from what was given back
 }
@@ -133,8 +138,9 @@ TEST(FiberCache, ReusesLastInFirstOutAndIsBounded) {
   std::size_t slots = 0;
   pool.for_each([&slots](Fiber&) { ++slots; });
   // All but the two still held are in the pool again.
+  std::uint32_t taken = 0;
   while (reachable < slots - 2) {
-    for (Fiber* f = pool.allocate(64); f != nullptr; f = f->next) ++reachable;
+    for (Fiber* f = pool.allocate(64, taken); f != nullptr; f = f->next) ++reachable;
   }
   EXPECT_EQ(reachable, slots - 2);
 }
