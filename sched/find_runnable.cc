@@ -15,6 +15,7 @@
 #include "creel/sched/base/pause.h"
 #include "creel/sched/hand_over.h"
 #include "creel/sched/park.h"
+#include "creel/sched/prefetch.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
 #include "creel/sched/spawn.h"
@@ -36,6 +37,7 @@ Fiber* take_global(Worker& worker, std::uint32_t limit) {
   auto want = static_cast<std::uint32_t>(std::min<std::int64_t>(share, static_cast<std::int64_t>(batch.size())));
   if (limit != 0) want = std::min(want, limit);
   const std::uint32_t got = s.global_queue.pop(batch.data(), want);
+  if (size > kManyFibers) prefetch_parked(batch.data(), got);
   for (std::uint32_t i = 1; i < got; ++i) enqueue(worker, batch[i], false);
   return got == 0 ? nullptr : batch[0];
 }

@@ -20,6 +20,7 @@ CondVar::~CondVar() { sync::expect_unused(queue_.empty(), "creel::CondVar destro
 void CondVar::enqueue(Waiter& self) noexcept {
   lock_.lock();
   self.parked = false;
+  self.amount = ++queued_;
   queue_.push_back(self);
   lock_.unlock();
 }
@@ -62,18 +63,32 @@ void CondVar::notify_one() {
   wakes.ready_all();
 }
 
+// In portions, so that a Waiter and its fiber are still near when they are readied, others need not wait for the lock, and
+// the first fibers run soon. Who begins to wait after the call began is not meant.
 void CondVar::notify_all() {
+  constexpr int kPortion = 64;
   sched::safe_point();
   if (queue_.empty_hint()) return;
-  WakeList wakes;
+  bool first = true;
   lock_.lock();
-  while (Waiter* waiter = queue_.pop_front()) {
-    const bool parked = waiter->parked;
-    if (parked) wakes.add(*waiter);
-    waiter->decide(Outcome::kDone);
+  for (const std::int64_t last = queued_;; first = false) {
+    WakeList wakes;
+    int taken = 0;
+    while (taken < kPortion && !queue_.empty() && queue_.front()->amount <= last) {
+      Waiter* waiter = queue_.pop_front();
+      ++taken;
+      const bool parked = waiter->parked;
+      if (parked) {
+        __builtin_prefetch(waiter->fiber, 1);
+        wakes.add(*waiter);
+      }
+      waiter->decide(Outcome::kDone);
+    }
+    lock_.unlock();
+    wakes.ready_all(first);
+    if (taken < kPortion) return;
+    lock_.lock();
   }
-  lock_.unlock();
-  wakes.ready_all();
 }
 
 }  // namespace creel

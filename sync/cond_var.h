@@ -122,6 +122,7 @@ class CondVar {
 
   sched::SpinLock lock_;
   sync::WaitQueue queue_;  // guarded by lock_
+  std::int64_t queued_ = 0;  // guarded by lock_: Waiters queued so far; the number of each is its `amount`
 };
 
 }  // namespace creel

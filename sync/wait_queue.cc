@@ -65,8 +65,8 @@ void WakeList::decide_all(Outcome outcome) noexcept {
   for (Waiter* waiter = head_; waiter != nullptr; waiter = waiter->next) waiter->decide(outcome);
 }
 
-void WakeList::ready_all() {
-  const bool single = head_ == tail_;
+void WakeList::ready_all(bool alone) {
+  const bool single = alone && head_ == tail_;
   for (Waiter* waiter = head_; waiter != nullptr;) {
     Waiter* next = waiter->next;  // read first: after ready() the Waiter's frame may be gone
     sched::ready(waiter->fiber, single);

@@ -77,7 +77,7 @@ struct Waiter {
   Fiber* fiber;
   void* element = nullptr;        // channels: where the value is or goes
   SelectState* select = nullptr;  // select: the decision this Waiter shares
-  std::int64_t amount = 0;        // Semaphore: permits asked for; Mutex: when it began to wait
+  std::int64_t amount = 0;        // Semaphore: permits asked for; Mutex: when it began to wait; CondVar: number
   bool queued = false;
   bool parked = true;    // false: decided Waiters must not be readied, the fiber will look before parking
   bool expired = false;  // the timer fired before the Waiter was queued
@@ -155,7 +155,8 @@ class WakeList {
   void add(Waiter& waiter) noexcept;
   void decide_all(Outcome outcome) noexcept;
   // Readies all: a single one next in line, several at the end of the run queue, so that they run in FIFO order.
-  void ready_all();
+  // `alone` false: others were readied just before, so a single one goes to the end, too.
+  void ready_all(bool alone = true);
 
  private:
   Waiter* head_ = nullptr;
