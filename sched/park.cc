@@ -167,7 +167,11 @@ struct Sleep {
   Clock::time_point when;
 };
 
-void wake_sleeper(Timer&, void* arg) { ready(static_cast<Fiber*>(arg)); }
+// Next in line, unless somebody is already: of several sleepers due at once the earliest runs first.
+void wake_sleeper(Timer&, void* arg) {
+  const Processor* proc = this_worker()->processor();
+  ready(static_cast<Fiber*>(arg), proc == nullptr || proc->runnext.load(std::memory_order_relaxed) == nullptr);
+}
 
 }  // namespace
 
