@@ -39,7 +39,7 @@ void enter_blocking() {
   proc->syscall_tick.store(tick, std::memory_order_relaxed);
   worker->syscall_section = worker->id << 32 | tick;
   Section section(*worker);
-  if (section) section.syscall_begin();
+  if (section) [[unlikely]] section.syscall_begin();
   self->status.store(FiberStatus::kSyscall, std::memory_order_relaxed);
   proc->status.store(ProcStatus::kSyscall, std::memory_order_relaxed);
   proc->syscall_section.store(worker->syscall_section, std::memory_order_release);  // pairs with a thief's compare-exchange
@@ -65,7 +65,7 @@ bool resume_with_idle_proc(Worker& worker, Fiber* self) {
   acquire_proc(worker, proc);
   {
     Section section(worker);
-    if (section) section.syscall_end_blocked();
+    if (section) [[unlikely]] section.syscall_end_blocked();
     self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);
     worker.fiber = nullptr;
   }
@@ -95,7 +95,7 @@ void leave_blocking() {
     if (kept) proc->status.store(ProcStatus::kRunning, std::memory_order_relaxed);
     if (kept) {
       self->status.store(FiberStatus::kRunning, std::memory_order_relaxed);
-      if (section) section.syscall_end();
+      if (section) [[unlikely]] section.syscall_end();
     } else {
       worker->proc = nullptr;
     }

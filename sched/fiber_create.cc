@@ -96,7 +96,7 @@ void submit_fiber(Fiber* fiber, tracer::StartCallable callable, std::source_loca
   fiber->last_worker = 0;
   {
     Section section(worker);
-    if (section) section.fiber_create(*fiber);
+    if (section) [[unlikely]] section.fiber_create(*fiber);
     fiber->status.store(FiberStatus::kRunnable, std::memory_order_release);  // pairs with a sweep's acquire: id, name, site
   }
   enqueue(worker, fiber, true);
@@ -148,7 +148,7 @@ void fiber_main(void* data) {
     {
       // The running fiber's function has returned; nothing of it is on the stack any more.
       Section section(worker);
-      if (section) section.fiber_destroy();
+      if (section) [[unlikely]] section.fiber_destroy();
       self->status.store(FiberStatus::kDead, std::memory_order_relaxed);
       worker.fiber = nullptr;
       if (next != nullptr) set_running(worker, next, section);

@@ -95,7 +95,7 @@ inline void count_start(Processor& proc, bool inherits) noexcept {
   fiber->on_cpu.store(true, std::memory_order_relaxed);  // owner; read by sweeps after a claim
   fiber->status.store(tracer::FiberStatus::kRunning, std::memory_order_relaxed);
   worker.fiber = fiber;
-  if (section) section.fiber_start(*fiber);
+  if (section) [[unlikely]] section.fiber_start(*fiber);
 }
 
 // Gives `fiber` what it needs to run on this worker. Before the Section that starts it.

@@ -54,13 +54,13 @@ void acquire_proc(Worker& worker, Processor* proc) {
   proc->holder.store(worker.id, std::memory_order_relaxed);
   proc->status.store(ProcStatus::kRunning, std::memory_order_relaxed);
   worker.proc = proc;
-  if (section) section.proc_start(*proc);
+  if (section) [[unlikely]] section.proc_start(*proc);
 }
 
 Processor* release_proc(Worker& worker) {
   Processor* proc = worker.processor();
   Section section(worker);
-  if (section) section.proc_stop();
+  if (section) [[unlikely]] section.proc_stop();
   proc->status.store(ProcStatus::kIdle, std::memory_order_relaxed);
   proc->holder.store(0, std::memory_order_relaxed);
   worker.proc = nullptr;

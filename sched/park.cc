@@ -69,7 +69,7 @@ void finish_switch_slow(Worker& worker, Fiber* fiber, After after) {
   self->wait_object = object;
   self->since_ns = worker.scheduler.coarse_now.load(std::memory_order_relaxed);
   switch_away(worker, self, after, pick_local(worker), [self, reason](Section& section) {
-    if (section) section.fiber_block(reason);
+    if (section) [[unlikely]] section.fiber_block(reason);
     self->reason = reason;
     self->status.store(FiberStatus::kWaiting, std::memory_order_relaxed);  // published by the commit's unlock
   });
@@ -88,11 +88,13 @@ void park_unlock(BlockReason reason, SpinLock& lock, const void* object) {
   park_running(worker, reason, After::kUnlock, object);
 }
 
-void mark_ready(Worker& worker, Fiber* fiber) {
+[[gnu::always_inline]] static inline void set_runnable(Worker& worker, Fiber* fiber) {
   Section section(worker);
-  if (section) section.fiber_unblock(*fiber);
+  if (section) [[unlikely]] section.fiber_unblock(*fiber);
   fiber->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue
 }
+
+void mark_ready(Worker& worker, Fiber* fiber) { set_runnable(worker, fiber); }
 
 void ready(Fiber* fiber, bool next) {
   Worker* worker = this_worker();
@@ -100,7 +102,7 @@ void ready(Fiber* fiber, bool next) {
     misuse("a thread that is not one of creel's wakes a fiber (by a channel, mutex, wait group ...): not supported; let a fiber "
            "in creel::blocking() wait for such a thread");
   }
-  mark_ready(*worker, fiber);
+  set_runnable(*worker, fiber);
   Scheduler& s = worker->scheduler;
   if (worker->proc == nullptr || worker->syscall_depth != 0) {
     s.global_queue.push(fiber);
@@ -115,7 +117,7 @@ void ready(Fiber* fiber, bool next) {
 [[gnu::always_inline]] static inline void stop_running(Worker& worker, Fiber* next, StopReason reason, After after) {
   Fiber* self = worker.running();
   switch_away(worker, self, after, next, [self, reason](Section& section) {
-    if (section) section.fiber_stop(reason);
+    if (section) [[unlikely]] section.fiber_stop(reason);
     self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue, in finish_switch
   });
 }
