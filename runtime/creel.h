@@ -16,6 +16,7 @@
 #include "creel/sync/barrier.h"        // Barrier
 #include "creel/sync/channel.h"        // Channel, ChannelClosed
 #include "creel/sync/cond_var.h"       // CondVar
+#include "creel/sync/context.h"        // Context, CancelSource, after_func, on_done, sleep_for(context, ...)
 #include "creel/sync/mutex.h"          // Mutex
 #include "creel/sync/once.h"           // Once
 #include "creel/sync/rw_mutex.h"       // RWMutex

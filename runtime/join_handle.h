@@ -14,6 +14,7 @@
 #include <utility>
 #include <variant>
 
+#include "creel/sync/context.h"
 #include "creel/sync/wait_group.h"
 
 namespace creel {
@@ -83,6 +84,17 @@ class [[nodiscard]] JoinHandle {
   [[nodiscard]] bool wait_until(std::chrono::time_point<C, D> deadline) {
     require(state_);
     return state_->done.wait_until(deadline);
+  }
+
+  // Waits until `context` ends at most; true: join() will not wait.
+  [[nodiscard]] bool wait(const Context& context) {
+    require(state_);
+    return state_->done.wait(context);
+  }
+  // join(), or, if `context` ends before the fiber, Cancelled or DeadlineExceeded; the handle can be joined again then.
+  T join(const Context& context) {
+    if (!wait(context)) context.throw_if_ended();
+    return join();
   }
 
   [[nodiscard]] bool joinable() const noexcept { return state_ != nullptr; }

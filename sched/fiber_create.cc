@@ -48,7 +48,8 @@ FiberExtra& Fiber::more() {
 
 Fiber* new_fiber(const char* what) {
   Worker* worker = this_worker();
-  if (worker == nullptr || worker->fiber == nullptr || worker->syscall_depth != 0) [[unlikely]] {
+  // A worker without a fiber is in its scheduling loop: a timer's function, which holds a P.
+  if (worker == nullptr || worker->syscall_depth != 0 || worker->proc == nullptr) [[unlikely]] {
     misuse_outside_fiber(what, worker != nullptr && worker->syscall_depth != 0);
   }
   Fiber* fiber = worker->processor()->fibers.get(worker->scheduler.fiber_pool);

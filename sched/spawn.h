@@ -47,7 +47,7 @@ template <typename F>
   }
 }
 
-// A fiber that has no closure yet. Caller: a fiber, or the runtime's start.
+// A fiber that has no closure yet. Caller: a fiber, a timer's function, or the runtime's start.
 [[nodiscard]] Fiber* new_fiber(const char* what);
 // Applies options. Errors: std::invalid_argument naming the value.
 void configure_fiber(Fiber* fiber, const FiberOptions& options);
@@ -88,7 +88,8 @@ struct Closure {
 };
 
 // Runs `f()` on a new fiber. `callable` names it in traces (callable_of the user's function, not of a wrapper).
-// Errors: what copying f throws; std::invalid_argument for bad options. Caller: a fiber. Blocking: never parks.
+// Errors: what copying f throws; std::invalid_argument for bad options. Caller: a fiber, or a timer's function (Timer::Fire).
+// Blocking: never parks.
 template <typename F>
 void spawn_detached(F&& f, tracer::StartCallable callable, std::source_location site,
                     const FiberOptions* options = nullptr, const char* what = "creel::go()") {

@@ -23,15 +23,40 @@ Barrier::~Barrier() { sync::expect_unused(queue_.empty(), "creel::Barrier destro
 bool Barrier::arrive_and_wait() {
   sched::safe_point();
   Waiter self(sched::current_fiber("creel::Barrier::arrive_and_wait()"));
+  return *arrive(self);
+}
+
+std::optional<bool> Barrier::arrive_and_wait(const Context& context) {
+  const sync::Limit limit(context);
+  if (limit.endless()) return arrive_and_wait();
+  sched::safe_point();
+  Waiter self(sched::current_fiber("creel::Barrier::arrive_and_wait()"));
+  const sync::Expiry expiry(self, lock_, &Barrier::expire, this, limit);
+  return arrive(self);
+}
+
+std::optional<bool> Barrier::arrive(Waiter& self) {
   lock_.lock();
   if (count_ == 0) sched::misuse("creel::Barrier: arrival after every fiber has dropped out");
-  if (++arrived_ == count_) {
+  if (arrived_ + 1 == count_) {
     complete_phase();
     return true;
   }
+  if (self.expired) {
+    lock_.unlock();
+    return std::nullopt;
+  }
+  ++arrived_;
   queue_.push_back(self);
-  sync::park_waiter(self, lock_, sched::BlockReason::kSync, this);
+  if (sync::park_waiter(self, lock_, sched::BlockReason::kSync, this) == Outcome::kTimedOut) return std::nullopt;
   return false;
+}
+
+bool Barrier::expire(void* self, Waiter& waiter, WakeList&) {
+  auto& barrier = *static_cast<Barrier*>(self);
+  barrier.queue_.remove(waiter);
+  --barrier.arrived_;
+  return true;
 }
 
 void Barrier::arrive_and_drop() {

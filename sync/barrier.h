@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <optional>
 
 #include "creel/sync/wait_queue.h"
 
@@ -26,6 +27,8 @@ class Barrier {
   // Arrives, and parks until the phase ends. True for the fiber that arrived last. Errors: for that fiber, what the
   // completion throws; the others go on all the same.
   bool arrive_and_wait();
+  // The same until `context` ends: nullopt says that it did before the phase, and that the arrival is taken back.
+  std::optional<bool> arrive_and_wait(const Context& context);
   // Arrives without waiting and takes no part in later phases. Requires: a phase does not wait for nobody, that is, at
   // most `count` calls in all (else misuse).
   void arrive_and_drop();
@@ -33,6 +36,8 @@ class Barrier {
  private:
   // Ends the phase. Caller: holds lock_, which is released.
   void complete_phase();
+  std::optional<bool> arrive(sync::Waiter& self);
+  static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
 
   sched::SpinLock lock_;
   std::size_t count_;        // guarded by lock_: fibers that take part

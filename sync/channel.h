@@ -184,11 +184,16 @@ class Channel {
   // False: time was up, the value stays as it was. Errors: as send().
   template <typename U = T, typename Rep, typename Period>
   [[nodiscard]] bool send_for(U&& value, std::chrono::duration<Rep, Period> duration) {
-    return send_deadline(std::forward<U>(value), sync::deadline_after(duration));
+    return send_limit(std::forward<U>(value), sync::deadline_after(duration));
   }
   template <typename U = T, typename C, typename D>
   [[nodiscard]] bool send_until(U&& value, std::chrono::time_point<C, D> when) {
-    return send_deadline(std::forward<U>(value), sync::to_deadline(when));
+    return send_limit(std::forward<U>(value), sync::to_deadline(when));
+  }
+  // False: `context` ended before, the value stays as it was.
+  template <typename U = T>
+  [[nodiscard]] bool send(U&& value, const Context& context) {
+    return send_limit(std::forward<U>(value), sync::Limit(context));
   }
 
   // Parks until there is a value; nullopt: the channel is closed and drained. Errors: what moving T throws.
@@ -198,19 +203,20 @@ class Channel {
     parcel.received();
     return parcel.take();
   }
-  // Without waiting / until a deadline. No value: look at closed() of the result.
+  // Without waiting / until a deadline / until the context ends. No value: look at closed() of the result.
   Received<T> try_recv() {
     sync::Parcel<T> parcel;
     return received(parcel, core_.try_recv(parcel.address()));
   }
   template <typename Rep, typename Period>
   Received<T> recv_for(std::chrono::duration<Rep, Period> duration) {
-    return recv_deadline(sync::deadline_after(duration));
+    return recv_limit(sync::deadline_after(duration));
   }
   template <typename C, typename D>
   Received<T> recv_until(std::chrono::time_point<C, D> when) {
-    return recv_deadline(sync::to_deadline(when));
+    return recv_limit(sync::to_deadline(when));
   }
+  Received<T> recv(const Context& context) { return recv_limit(sync::Limit(context)); }
 
   // No more sends: values in the buffer can still be received; all waiting fibers wake. Errors: ChannelClosed if it is
   // closed already.
@@ -266,9 +272,9 @@ class Channel {
     return false;
   }
   template <typename U>
-  bool send_value(U&& value, const sync::Clock::time_point* deadline) {
+  bool send_value(U&& value, const sync::Limit* limit) {
     sync::Parcel<T> parcel(std::in_place, std::forward<U>(value));
-    return finish_send(core_.send(parcel.address(), deadline), parcel, std::forward<U>(value));
+    return finish_send(core_.send(parcel.address(), limit), parcel, std::forward<U>(value));
   }
   template <typename U>
   bool try_send_value(U&& value) {
@@ -276,13 +282,12 @@ class Channel {
     return finish_send(core_.try_send(parcel.address()), parcel, std::forward<U>(value));
   }
   template <typename U>
-  bool send_deadline(U&& value, sync::Clock::time_point deadline) {
-    return send_value(std::forward<U>(value), deadline == sync::Clock::time_point::max() ? nullptr : &deadline);
+  bool send_limit(U&& value, const sync::Limit& limit) {
+    return send_value(std::forward<U>(value), limit.endless() ? nullptr : &limit);
   }
-  Received<T> recv_deadline(sync::Clock::time_point deadline) {
+  Received<T> recv_limit(const sync::Limit& limit) {
     sync::Parcel<T> parcel;
-    return received(parcel,
-                    core_.recv(parcel.address(), deadline == sync::Clock::time_point::max() ? nullptr : &deadline));
+    return received(parcel, core_.recv(parcel.address(), limit.endless() ? nullptr : &limit));
   }
   static Received<T> received(sync::Parcel<T>& parcel, sync::ChannelResult result) {
     if (result == sync::ChannelResult::kClosed) return Received<T>::closed_channel();
@@ -314,6 +319,7 @@ class Channel<void> {
   [[nodiscard]] bool send_until(std::chrono::time_point<C, D> when) {
     return channel_.send_until(Signal{}, when);
   }
+  [[nodiscard]] bool send(const Context& context) { return channel_.send(Signal{}, context); }
 
   // False: closed and drained.
   bool recv() { return channel_.recv().has_value(); }
@@ -326,6 +332,7 @@ class Channel<void> {
   Received<Signal> recv_until(std::chrono::time_point<C, D> when) {
     return channel_.recv_until(when);
   }
+  Received<Signal> recv(const Context& context) { return channel_.recv(context); }
 
   void close() { channel_.close(); }
   [[nodiscard]] std::size_t size() const noexcept { return channel_.size(); }

@@ -105,16 +105,16 @@ ChannelResult ChannelCore::try_recv(void* element) {
   return result;
 }
 
-ChannelResult ChannelCore::send(void* element, const Clock::time_point* deadline) {
+ChannelResult ChannelCore::send(void* element, const Limit* limit) {
   sched::safe_point();
   Waiter* wake = nullptr;
   lock_.lock();
   const ChannelResult result = send_step(element, wake);
-  if (result == ChannelResult::kBlocked && deadline == nullptr) return park_sender(element);
+  if (result == ChannelResult::kBlocked && limit == nullptr) return park_sender(element);
   lock_.unlock();
   ready_one(wake);
-  if (result != ChannelResult::kBlocked || *deadline <= Clock::now()) return result;
-  return send_timed(element, *deadline);
+  if (result != ChannelResult::kBlocked || limit->reached()) return result;
+  return send_timed(element, *limit);
 }
 
 ChannelResult ChannelCore::park_sender(void* element) {
@@ -124,10 +124,10 @@ ChannelResult ChannelCore::park_sender(void* element) {
   return result_of(park_waiter(self, lock_, BlockReason::kChanSend, this));
 }
 
-ChannelResult ChannelCore::send_timed(void* element, Clock::time_point deadline) {
+ChannelResult ChannelCore::send_timed(void* element, const Limit& limit) {
   Waiter self(sched::current_fiber("creel::Channel::send_until()"));
   self.element = element;
-  Expiry expiry(self, lock_, &ChannelCore::expire_send, this, deadline);
+  Expiry expiry(self, lock_, &ChannelCore::expire_send, this, limit);
   Waiter* wake = nullptr;
   lock_.lock();
   const ChannelResult result = send_step(element, wake);
@@ -140,16 +140,16 @@ ChannelResult ChannelCore::send_timed(void* element, Clock::time_point deadline)
   return result_of(park_waiter(self, lock_, BlockReason::kChanSend, this));
 }
 
-ChannelResult ChannelCore::recv(void* element, const Clock::time_point* deadline) {
+ChannelResult ChannelCore::recv(void* element, const Limit* limit) {
   sched::safe_point();
   Waiter* wake = nullptr;
   lock_.lock();
   const ChannelResult result = recv_step(element, wake);
-  if (result == ChannelResult::kBlocked && deadline == nullptr) return park_receiver(element);
+  if (result == ChannelResult::kBlocked && limit == nullptr) return park_receiver(element);
   lock_.unlock();
   ready_one(wake);
-  if (result != ChannelResult::kBlocked || *deadline <= Clock::now()) return result;
-  return recv_timed(element, *deadline);
+  if (result != ChannelResult::kBlocked || limit->reached()) return result;
+  return recv_timed(element, *limit);
 }
 
 ChannelResult ChannelCore::park_receiver(void* element) {
@@ -159,10 +159,10 @@ ChannelResult ChannelCore::park_receiver(void* element) {
   return result_of(park_waiter(self, lock_, BlockReason::kChanReceive, this));
 }
 
-ChannelResult ChannelCore::recv_timed(void* element, Clock::time_point deadline) {
+ChannelResult ChannelCore::recv_timed(void* element, const Limit& limit) {
   Waiter self(sched::current_fiber("creel::Channel::recv_until()"));
   self.element = element;
-  Expiry expiry(self, lock_, &ChannelCore::expire_recv, this, deadline);
+  Expiry expiry(self, lock_, &ChannelCore::expire_recv, this, limit);
   Waiter* wake = nullptr;
   lock_.lock();
   const ChannelResult result = recv_step(element, wake);

@@ -38,10 +38,10 @@ class ChannelCore {
   ChannelCore(const ChannelCore&) = delete;
   ChannelCore& operator=(const ChannelCore&) = delete;
 
-  // Copy the element from / to `element`, which must stay valid during the call. With a deadline (null: none) kBlocked
-  // says that time was up. Caller: a fiber. Blocking: parks the fiber.
-  ChannelResult send(void* element, const Clock::time_point* deadline);
-  ChannelResult recv(void* element, const Clock::time_point* deadline);
+  // Copy the element from / to `element`, which must stay valid during the call. With a limit (null: none) kBlocked
+  // says that it was reached. Caller: a fiber. Blocking: parks the fiber.
+  ChannelResult send(void* element, const Limit* limit);
+  ChannelResult recv(void* element, const Limit* limit);
   // Never block. Caller: any thread of the runtime.
   ChannelResult try_send(void* element);
   ChannelResult try_recv(void* element);
@@ -74,8 +74,8 @@ class ChannelCore {
   // stay small.
   [[gnu::noinline]] ChannelResult park_sender(void* element);
   [[gnu::noinline]] ChannelResult park_receiver(void* element);
-  [[gnu::noinline]] ChannelResult send_timed(void* element, Clock::time_point deadline);
-  [[gnu::noinline]] ChannelResult recv_timed(void* element, Clock::time_point deadline);
+  [[gnu::noinline]] ChannelResult send_timed(void* element, const Limit& limit);
+  [[gnu::noinline]] ChannelResult recv_timed(void* element, const Limit& limit);
   static bool expire_send(void* self, Waiter& waiter, WakeList& wakes);
   static bool expire_recv(void* self, Waiter& waiter, WakeList& wakes);
 

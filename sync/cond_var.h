@@ -45,23 +45,33 @@ class CondVar {
     while (!predicate()) wait(lock);
   }
 
+  // As wait(), until `context` ends. False: it did before a notification / the predicate's value on return.
+  template <typename Lock>
+  bool wait(Lock& lock, const Context& context) {
+    return wait_limit(lock, sync::Limit(context)) == std::cv_status::no_timeout;
+  }
+  template <typename Lock, typename Predicate>
+  bool wait(Lock& lock, const Context& context, Predicate predicate) {
+    return wait_limit(lock, sync::Limit(context), predicate);
+  }
+
   // As wait(), until a deadline. Errors: std::bad_alloc if no timer can be armed (the lock is still held then).
   template <typename Lock, typename C, typename D>
   std::cv_status wait_until(Lock& lock, std::chrono::time_point<C, D> when) {
-    return wait_deadline(lock, sync::to_deadline(when));
+    return wait_limit(lock, sync::to_deadline(when));
   }
   template <typename Lock, typename Rep, typename Period>
   std::cv_status wait_for(Lock& lock, std::chrono::duration<Rep, Period> duration) {
-    return wait_deadline(lock, sync::deadline_after(duration));
+    return wait_limit(lock, sync::deadline_after(duration));
   }
   // The predicate's value on return.
   template <typename Lock, typename C, typename D, typename Predicate>
   bool wait_until(Lock& lock, std::chrono::time_point<C, D> when, Predicate predicate) {
-    return wait_deadline(lock, sync::to_deadline(when), predicate);
+    return wait_limit(lock, sync::to_deadline(when), predicate);
   }
   template <typename Lock, typename Rep, typename Period, typename Predicate>
   bool wait_for(Lock& lock, std::chrono::duration<Rep, Period> duration, Predicate predicate) {
-    return wait_deadline(lock, sync::deadline_after(duration), predicate);
+    return wait_limit(lock, sync::deadline_after(duration), predicate);
   }
 
   // Wakes the longest waiting fiber / all. Blocking: never. Thread safety: any worker, with or without the lock.
@@ -96,21 +106,21 @@ class CondVar {
   };
 
   template <typename Lock>
-  std::cv_status wait_deadline(Lock& lock, sync::Clock::time_point deadline) {
-    if (deadline == sync::Clock::time_point::max()) {
+  std::cv_status wait_limit(Lock& lock, const sync::Limit& limit) {
+    if (limit.endless()) {
       wait(lock);
       return std::cv_status::no_timeout;
     }
     sync::Waiter self(sched::current_fiber("creel::CondVar::wait_until()"));
     Enqueued enqueued(*this, self);
-    sync::Expiry expiry(self, lock_, &CondVar::expire, this, deadline);
+    sync::Expiry expiry(self, lock_, &CondVar::expire, this, limit);
     Relock relock(lock);
     return park(self) == sync::Outcome::kDone ? std::cv_status::no_timeout : std::cv_status::timeout;
   }
   template <typename Lock, typename Predicate>
-  bool wait_deadline(Lock& lock, sync::Clock::time_point deadline, Predicate& predicate) {
+  bool wait_limit(Lock& lock, const sync::Limit& limit, Predicate& predicate) {
     while (!predicate()) {
-      if (wait_deadline(lock, deadline) == std::cv_status::timeout) return predicate();
+      if (wait_limit(lock, limit) == std::cv_status::timeout) return predicate();
     }
     return true;
   }

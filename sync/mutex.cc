@@ -59,15 +59,13 @@ bool Mutex::try_lock() noexcept {
   return false;
 }
 
-bool Mutex::lock_until(Clock::time_point deadline) {
-  return lock_slow(deadline == Clock::time_point::max() ? nullptr : &deadline);
-}
+bool Mutex::lock_limit(const sync::Limit& limit) { return lock_slow(limit.endless() ? nullptr : &limit); }
 
-bool Mutex::lock_slow(const Clock::time_point* deadline) {
+bool Mutex::lock_slow(const sync::Limit* limit) {
   Waiter self(sched::current_fiber("creel::Mutex::lock()"));
-  if (deadline == nullptr) return lock_loop(self, false);
-  if (*deadline <= Clock::now()) return try_lock();
-  sync::Expiry expiry(self, queue_lock_, &Mutex::expire, this, *deadline);
+  if (limit == nullptr) return lock_loop(self, false);
+  if (limit->reached()) return try_lock();
+  sync::Expiry expiry(self, queue_lock_, &Mutex::expire, this, *limit);
   return lock_loop(self, true);
 }
 

@@ -51,12 +51,14 @@ class Mutex {
   // Parks until the lock is taken (true) or time is up (false). Errors: std::bad_alloc if no timer can be armed.
   template <typename Rep, typename Period>
   [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> duration) {
-    return try_lock() || lock_until(sync::deadline_after(duration));
+    return try_lock() || lock_limit(sync::deadline_after(duration));
   }
   template <typename C, typename D>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<C, D> when) {
-    return try_lock() || lock_until(sync::to_deadline(when));
+    return try_lock() || lock_limit(sync::to_deadline(when));
   }
+  // True: locked. False: `context` ended before.
+  [[nodiscard]] bool lock(const Context& context) { return try_lock() || lock_limit(sync::Limit(context)); }
 
   // Releases the lock and wakes a waiter. In starvation mode gives up the time slice. A mutex that is not locked:
   // misuse, ends the process.
@@ -80,8 +82,8 @@ class Mutex {
     return (state & kWaiters) != 0 && (state & (kStarving | kWoken)) != kWoken;
   }
 
-  bool lock_until(sync::Clock::time_point deadline);
-  bool lock_slow(const sync::Clock::time_point* deadline);
+  bool lock_limit(const sync::Limit& limit);
+  bool lock_slow(const sync::Limit* limit);
   void unlock_slow();
   bool lock_loop(sync::Waiter& self, bool timed);
   static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);

@@ -13,19 +13,37 @@ using sync::WakeList;
 
 Once::~Once() { sync::expect_unused(queue_.empty(), "creel::Once destroyed while fibers wait for it"); }
 
-bool Once::begin() {
+Once::Turn Once::begin(const sync::Limit* limit) {
   sched::safe_point();
+  Waiter self(sched::current_fiber_or_null());
+  if (limit == nullptr) return begin_queued(self);
+  const sync::Expiry expiry(self, lock_, &Once::expire, this, *limit);
+  return begin_queued(self);
+}
+
+Once::Turn Once::begin_queued(Waiter& self) {
   lock_.lock();
   const State state = state_.load(std::memory_order_relaxed);
-  if (state != State::kRunning) {
+  if (state != State::kRunning || self.expired) {
     if (state == State::kNew) state_.store(State::kRunning, std::memory_order_relaxed);
     lock_.unlock();
-    return state == State::kNew;
+    return state == State::kNew ? Turn::kRun : state == State::kDone ? Turn::kDone : Turn::kEnded;
   }
-  Waiter self(sched::current_fiber("creel::Once::call()"));
+  self.fiber = sched::current_fiber("creel::Once::call()");  // only who has to wait must be a fiber
   queue_.push_back(self);
-  // kDone: the function has run. kRetry: it threw, and this fiber, the first in the queue, is to run it now.
-  return sync::park_waiter(self, lock_, sched::BlockReason::kSync, this) == Outcome::kRetry;
+  switch (sync::park_waiter(self, lock_, sched::BlockReason::kSync, this)) {
+    case Outcome::kRetry:  // it threw, and this fiber, the first in the queue, is to run it now
+      return Turn::kRun;
+    case Outcome::kTimedOut:
+      return Turn::kEnded;
+    default:
+      return Turn::kDone;
+  }
+}
+
+bool Once::expire(void* self, Waiter& waiter, WakeList&) {
+  static_cast<Once*>(self)->queue_.remove(waiter);
+  return true;
 }
 
 void Once::end(bool success) {

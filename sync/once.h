@@ -11,6 +11,7 @@
 #pragma once
 
 #include <atomic>
+#include <concepts>
 #include <cstdint>
 #include <functional>
 #include <utility>
@@ -29,11 +30,24 @@ class Once {
   // Returns after `function` has run to its end, here or elsewhere; its effects are visible then.
   // Blocking: parks the fiber while another one runs it. Errors: what `function` throws.
   template <typename F, typename... Args>
+    requires std::invocable<F, Args...>
   void call(F&& function, Args&&... args) {
-    if (done() || !begin()) return;
+    if (done() || begin(nullptr) != Turn::kRun) return;
     Finish finish(*this);
     std::invoke(std::forward<F>(function), std::forward<Args>(args)...);
     finish.success = true;
+  }
+  // The same until `context` ends. False: it did while another fiber was running the function.
+  template <typename F>
+  [[nodiscard]] bool call(const Context& context, F&& function) {
+    if (done()) return true;
+    const sync::Limit limit(context);
+    const Turn turn = begin(limit.endless() ? nullptr : &limit);
+    if (turn != Turn::kRun) return turn == Turn::kDone;
+    Finish finish(*this);
+    std::invoke(std::forward<F>(function));
+    finish.success = true;
+    return true;
   }
 
   // Whether the function has run. Acquire pairs with the release in end(): true implies its effects are visible.
@@ -52,7 +66,10 @@ class Once {
     bool success = false;
   };
 
-  bool begin();  // true: the caller runs the function; false: it is done
+  enum class Turn : std::uint8_t { kRun, kDone, kEnded };  // the caller runs the function; it is done; limit reached
+  Turn begin(const sync::Limit* limit);
+  Turn begin_queued(sync::Waiter& self);
+  static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
   void end(bool success);
 
   std::atomic<State> state_{State::kNew};  // written under lock_

@@ -23,7 +23,6 @@
 
 namespace creel {
 
-using sync::Clock;
 using sync::Outcome;
 using sync::Waiter;
 using sync::WakeList;
@@ -32,19 +31,17 @@ RWMutex::~RWMutex() {
   sync::expect_unused(writers_.empty() && readers_.empty(), "creel::RWMutex destroyed while fibers wait for it");
 }
 
-bool RWMutex::lock_until(Clock::time_point deadline) {
-  return lock_slow(deadline == Clock::time_point::max() ? nullptr : &deadline);
+bool RWMutex::lock_limit(const sync::Limit& limit) { return lock_slow(limit.endless() ? nullptr : &limit); }
+
+bool RWMutex::lock_shared_limit(const sync::Limit& limit) {
+  return lock_shared_slow(limit.endless() ? nullptr : &limit);
 }
 
-bool RWMutex::lock_shared_until(Clock::time_point deadline) {
-  return lock_shared_slow(deadline == Clock::time_point::max() ? nullptr : &deadline);
-}
-
-bool RWMutex::lock_slow(const Clock::time_point* deadline) {
+bool RWMutex::lock_slow(const sync::Limit* limit) {
   Waiter self(sched::current_fiber("creel::RWMutex::lock()"));
-  if (deadline == nullptr) return lock_queued(self);
-  if (*deadline <= Clock::now()) return false;
-  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_writer, this, *deadline);
+  if (limit == nullptr) return lock_queued(self);
+  if (limit->reached()) return false;
+  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_writer, this, *limit);
   return lock_queued(self);
 }
 
@@ -70,11 +67,11 @@ bool RWMutex::lock_queued(Waiter& self) {
   return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
 }
 
-bool RWMutex::lock_shared_slow(const Clock::time_point* deadline) {
+bool RWMutex::lock_shared_slow(const sync::Limit* limit) {
   Waiter self(sched::current_fiber("creel::RWMutex::lock_shared()"));
-  if (deadline == nullptr) return lock_shared_queued(self);
-  if (*deadline <= Clock::now()) return false;
-  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_reader, this, *deadline);
+  if (limit == nullptr) return lock_shared_queued(self);
+  if (limit->reached()) return false;
+  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_reader, this, *limit);
   return lock_shared_queued(self);
 }
 

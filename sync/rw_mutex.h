@@ -43,12 +43,14 @@ class RWMutex {
   // True: locked. False: time was up. Errors: std::bad_alloc if no timer can be armed.
   template <typename Rep, typename Period>
   [[nodiscard]] bool try_lock_for(std::chrono::duration<Rep, Period> duration) {
-    return try_lock() || lock_until(sync::deadline_after(duration));
+    return try_lock() || lock_limit(sync::deadline_after(duration));
   }
   template <typename C, typename D>
   [[nodiscard]] bool try_lock_until(std::chrono::time_point<C, D> when) {
-    return try_lock() || lock_until(sync::to_deadline(when));
+    return try_lock() || lock_limit(sync::to_deadline(when));
   }
+  // True: locked. False: `context` ended before.
+  [[nodiscard]] bool lock(const Context& context) { return try_lock() || lock_limit(sync::Limit(context)); }
   // Not locked for writing: misuse, ends the process.
   void unlock() {
     std::uint64_t expected = kWriter;
@@ -76,11 +78,14 @@ class RWMutex {
   }
   template <typename Rep, typename Period>
   [[nodiscard]] bool try_lock_shared_for(std::chrono::duration<Rep, Period> duration) {
-    return try_lock_shared() || lock_shared_until(sync::deadline_after(duration));
+    return try_lock_shared() || lock_shared_limit(sync::deadline_after(duration));
   }
   template <typename C, typename D>
   [[nodiscard]] bool try_lock_shared_until(std::chrono::time_point<C, D> when) {
-    return try_lock_shared() || lock_shared_until(sync::to_deadline(when));
+    return try_lock_shared() || lock_shared_limit(sync::to_deadline(when));
+  }
+  [[nodiscard]] bool lock_shared(const Context& context) {
+    return try_lock_shared() || lock_shared_limit(sync::Limit(context));
   }
   // Not locked for reading: misuse, ends the process.
   void unlock_shared() {
@@ -97,10 +102,10 @@ class RWMutex {
   static constexpr std::uint64_t kReadersWait = 4;  // readers_ is not empty
   static constexpr std::uint64_t kReader = 8;       // one reader
 
-  bool lock_until(sync::Clock::time_point deadline);
-  bool lock_shared_until(sync::Clock::time_point deadline);
-  bool lock_slow(const sync::Clock::time_point* deadline);
-  bool lock_shared_slow(const sync::Clock::time_point* deadline);
+  bool lock_limit(const sync::Limit& limit);
+  bool lock_shared_limit(const sync::Limit& limit);
+  bool lock_slow(const sync::Limit* limit);
+  bool lock_shared_slow(const sync::Limit* limit);
   bool lock_queued(sync::Waiter& self);
   bool lock_shared_queued(sync::Waiter& self);
   void unlock_slow();

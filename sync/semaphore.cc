@@ -12,7 +12,6 @@
 
 namespace creel {
 
-using sync::Clock;
 using sync::Outcome;
 using sync::Waiter;
 using sync::WakeList;
@@ -54,13 +53,13 @@ void Semaphore::acquire(std::int64_t count) {
   acquire_queued(self);
 }
 
-bool Semaphore::acquire_deadline(Clock::time_point deadline, std::int64_t count) {
+bool Semaphore::acquire_limit(const sync::Limit& limit, std::int64_t count) {
   if (try_acquire(count)) return true;
-  if (deadline <= Clock::now()) return false;
+  if (limit.reached()) return false;
   Waiter self(sched::current_fiber("creel::Semaphore::try_acquire_until()"));
   self.amount = count;
-  if (deadline == Clock::time_point::max()) return acquire_queued(self);
-  sync::Expiry expiry(self, lock_, &Semaphore::expire, this, deadline);
+  if (limit.endless()) return acquire_queued(self);
+  sync::Expiry expiry(self, lock_, &Semaphore::expire, this, limit);
   return acquire_queued(self);
 }
 

@@ -31,11 +31,15 @@ class Semaphore {
   // True: taken. False: time was up, nothing taken. Errors: std::bad_alloc if no timer can be armed.
   template <typename Rep, typename Period>
   [[nodiscard]] bool try_acquire_for(std::chrono::duration<Rep, Period> duration, std::int64_t count = 1) {
-    return acquire_deadline(sync::deadline_after(duration), count);
+    return acquire_limit(sync::deadline_after(duration), count);
   }
   template <typename C, typename D>
   [[nodiscard]] bool try_acquire_until(std::chrono::time_point<C, D> when, std::int64_t count = 1) {
-    return acquire_deadline(sync::to_deadline(when), count);
+    return acquire_limit(sync::to_deadline(when), count);
+  }
+  // True: taken. False: `context` ended before, nothing taken.
+  [[nodiscard]] bool acquire(const Context& context, std::int64_t count = 1) {
+    return acquire_limit(sync::Limit(context), count);
   }
 
   // Gives `count` permits back, or adds new ones, and wakes those whose turn comes. Requires: count >= 0 (else misuse).
@@ -45,7 +49,7 @@ class Semaphore {
   [[nodiscard]] std::int64_t available();
 
  private:
-  bool acquire_deadline(sync::Clock::time_point deadline, std::int64_t count);
+  bool acquire_limit(const sync::Limit& limit, std::int64_t count);
   bool take(std::int64_t count) noexcept;
   bool acquire_queued(sync::Waiter& self);
   void grant(sync::WakeList& wakes);

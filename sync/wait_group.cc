@@ -12,7 +12,6 @@
 
 namespace creel {
 
-using sync::Clock;
 using sync::Outcome;
 using sync::Waiter;
 using sync::WakeList;
@@ -62,14 +61,14 @@ void WaitGroup::wait() {
   wait_queued(self);
 }
 
-bool WaitGroup::wait_deadline(Clock::time_point deadline) {
+bool WaitGroup::wait_limit(const sync::Limit& limit) {
   sched::safe_point();
   // Acquire pairs with the release in add().
   if (counter_of(state_.load(std::memory_order_acquire)) == 0) return true;
-  if (deadline <= Clock::now()) return false;
+  if (limit.reached()) return false;
   Waiter self(sched::current_fiber("creel::WaitGroup::wait_until()"));
-  if (deadline == Clock::time_point::max()) return wait_queued(self);
-  sync::Expiry expiry(self, lock_, &WaitGroup::expire, this, deadline);
+  if (limit.endless()) return wait_queued(self);
+  sync::Expiry expiry(self, lock_, &WaitGroup::expire, this, limit);
   return wait_queued(self);
 }
 

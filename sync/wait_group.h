@@ -56,12 +56,14 @@ class WaitGroup {
   // True: the counter was zero. False: time was up. Errors: std::bad_alloc if no timer can be armed.
   template <typename Rep, typename Period>
   [[nodiscard]] bool wait_for(std::chrono::duration<Rep, Period> duration) {
-    return wait_deadline(sync::deadline_after(duration));
+    return wait_limit(sync::deadline_after(duration));
   }
   template <typename C, typename D>
   [[nodiscard]] bool wait_until(std::chrono::time_point<C, D> when) {
-    return wait_deadline(sync::to_deadline(when));
+    return wait_limit(sync::to_deadline(when));
   }
+  // True: the counter was zero. False: `context` ended before.
+  [[nodiscard]] bool wait(const Context& context) { return wait_limit(sync::Limit(context)); }
 
  private:
   // add(1), undone unless kept.
@@ -93,7 +95,7 @@ class WaitGroup {
     counted.keep();
   }
 
-  bool wait_deadline(sync::Clock::time_point deadline);
+  bool wait_limit(const sync::Limit& limit);
   bool wait_queued(sync::Waiter& self);
   static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
 

@@ -3,6 +3,8 @@
 
 #include "creel/sync/wait_queue.h"
 
+#include "creel/sync/cancel_node.h"
+
 namespace creel::sync {
 
 std::size_t WaitQueue::size() const noexcept {
@@ -75,18 +77,33 @@ void WakeList::ready_all(bool alone) {
   head_ = tail_ = nullptr;
 }
 
-void Expiry::fire(sched::Timer&, void* self) {
-  auto& expiry = *static_cast<Expiry*>(self);
-  Waiter& waiter = expiry.waiter_;
+Expiry::Expiry(Waiter& waiter, SpinLock& lock, Expire expire, void* object, const Limit& limit)
+    : waiter_(waiter),
+      lock_(lock),
+      expire_(expire),
+      object_(object),
+      context_(limit.context),
+      hook_(CancelHook::Kind::kCall, this, [](void* self) { static_cast<Expiry*>(self)->reach(); }),
+      timer_([](sched::Timer&, void* self) { static_cast<Expiry*>(self)->reach(); }, this) {
+  if (limit.deadline != Clock::time_point::max()) timer_.start(limit.deadline);
+  if (context_ != nullptr && !context_->watch(hook_)) reach();
+}
+
+Expiry::~Expiry() {
+  if (context_ != nullptr) context_->forget(hook_);
+  timer_.stop();
+}
+
+void Expiry::reach() {
   WakeList wakes;
-  expiry.lock_.lock();
-  if (!waiter.queued) {
-    waiter.expired = true;  // not queued yet, or decided already, which then counts
-  } else if (expiry.expire_(expiry.object_, waiter, wakes)) {
-    waiter.decide(Outcome::kTimedOut);
-    if (waiter.parked) wakes.add(waiter);
+  lock_.lock();
+  if (!waiter_.queued) {
+    waiter_.expired = true;  // not queued yet, or decided already, which then counts
+  } else if (expire_(object_, waiter_, wakes)) {
+    waiter_.decide(Outcome::kTimedOut);
+    if (waiter_.parked) wakes.add(waiter_);
   }
-  expiry.lock_.unlock();
+  lock_.unlock();
   wakes.ready_all();
 }
 

@@ -11,9 +11,10 @@
 //  a
 //     fiber is resumed twice, or never.
 //  2. A Waiter taken off stays valid until ready(): its fiber is parked. After ready() it must not be touched.
-//  3. With a time limit the timer's function takes the same lock, so it can neither overtake the park (the lock is held
-//     until the fiber's context is saved) nor decide what a waker has decided.
-//  4. The waiting frame stops its timer, and waits for its function to return, before it leaves.
+//  3. With a limit the function of its timer, or of its hook on a context, takes the same lock, so it can neither
+//     overtake the park (the lock is held until the fiber's context is saved) nor decide what a waker has decided.
+//  4. The waiting frame stops its timer, takes its hook off the context, and waits for their function to return, before
+//     it leaves.
 //  5. A Waiter of a select is on several queues' behalf: it is taken only if SelectState::claim() succeeds as well.
 //
 // Internal to sync/; not for users.
@@ -28,6 +29,8 @@
 #include "creel/sched/base/spinlock.h"
 #include "creel/sched/park.h"
 #include "creel/sched/timer.h"
+#include "creel/sync/cancel_hook.h"
+#include "creel/sync/limit.h"
 
 namespace creel::sync {
 
@@ -41,7 +44,7 @@ enum class Outcome : std::uint8_t {
   kDone,      // got what it waited for
   kRetry,     // woken to try again (Mutex in normal mode)
   kClosed,    // the channel was closed
-  kTimedOut,  // the time limit came first
+  kTimedOut,  // the time limit, or the end of the context, came first
 };
 
 // Shared by the Waiters of one select: the first to claim it decides the select.
@@ -80,7 +83,7 @@ struct Waiter {
   std::int64_t amount = 0;        // Semaphore: permits asked for; Mutex: when it began to wait; CondVar: number
   bool queued = false;
   bool parked = true;    // false: decided Waiters must not be readied, the fiber will look before parking
-  bool expired = false;  // the timer fired before the Waiter was queued
+  bool expired = false;  // the limit was reached before the Waiter was queued
   std::atomic<Outcome> outcome{Outcome::kWaiting};
 };
 
@@ -163,28 +166,28 @@ class WakeList {
   Waiter* tail_ = nullptr;
 };
 
-// Time limit of one Waiter. Armed before the lock is taken (the timer heap may allocate); the destructor disarms.
+// Limit of one Waiter: a deadline, a context, or both. Armed before the lock is taken (the timer heap may allocate); the
+// destructor disarms. A context that has ended already counts at once.
 class Expiry {
  public:
-  // What to do under the lock when time is up and `waiter` is queued: take it off and repair the object; may wake
+  // What to do under the lock when the limit is reached and `waiter` is queued: take it off and repair the object; may wake
   // others. Returns false to leave it queued (someone is about to wake it).
   using Expire = bool (*)(void* object, Waiter& waiter, WakeList& wakes);
 
-  Expiry(Waiter& waiter, SpinLock& lock, Expire expire, void* object, Clock::time_point deadline)
-      : waiter_(waiter), lock_(lock), expire_(expire), object_(object), timer_(&Expiry::fire, this) {
-    timer_.start(deadline);
-  }
-  ~Expiry() { timer_.stop(); }
+  Expiry(Waiter& waiter, SpinLock& lock, Expire expire, void* object, const Limit& limit);
+  ~Expiry();
   Expiry(const Expiry&) = delete;
   Expiry& operator=(const Expiry&) = delete;
 
  private:
-  static void fire(sched::Timer& timer, void* self);
+  void reach();
 
   Waiter& waiter_;
   SpinLock& lock_;
   Expire expire_;
   void* object_;
+  CancelNode* context_;  // null: none
+  CancelHook hook_;
   sched::Timer timer_;
 };
 
