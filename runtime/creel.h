@@ -17,10 +17,14 @@
 #include "creel/sync/channel.h"        // Channel, ChannelClosed
 #include "creel/sync/cond_var.h"       // CondVar
 #include "creel/sync/context.h"        // Context, CancelSource, after_func, on_done, sleep_for(context, ...)
+#include "creel/sync/group.h"          // Group
 #include "creel/sync/mutex.h"          // Mutex
 #include "creel/sync/once.h"           // Once
+#include "creel/sync/rate_limiter.h"   // RateLimiter
 #include "creel/sync/rw_mutex.h"       // RWMutex
+#include "creel/sync/scope.h"          // Scope
 #include "creel/sync/select.h"         // select, on_recv, on_send, after, otherwise
 #include "creel/sync/semaphore.h"      // Semaphore
+#include "creel/sync/timer.h"          // Timer, Ticker
 #include "creel/sync/wait_group.h"     // WaitGroup
 #include "creel/tracer/trace.h"        // trace::start, Task, Region, log, label
