@@ -29,6 +29,7 @@ std::span<const Scenario> scenarios();
 // Parts of it, by file.
 std::span<const Scenario> channel_scenarios();  // scenarios_channel_util.cc
 std::span<const Scenario> sync_scenarios();     // scenarios_sync_util.cc
+std::span<const Scenario> context_scenarios();  // scenarios_context_util.cc
 std::span<const Scenario> sched_scenarios();    // scenarios_sched_util.cc
 
 }  // namespace creel::test
