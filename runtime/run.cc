@@ -13,6 +13,7 @@
 #include <system_error>
 #include <utility>
 
+#include "creel/net/epoll_poller.h"
 #include "creel/runtime/environment.h"
 #include "creel/runtime/fatal.h"
 #include "creel/sched/base/check.h"
@@ -81,7 +82,7 @@ int run_main(const Options& options, std::function<int()> main, tracer::StartCal
     if (const std::error_code error = session.stop()) report("the trace is incomplete: " + error.message());
     sched::finish_main();
   };
-  auto scheduler = std::make_unique<sched::Scheduler>(settings.config, nullptr);
+  auto scheduler = std::make_unique<sched::Scheduler>(settings.config, std::make_unique<net::EpollPoller>());
   sched::SchedulerStatus status(*scheduler);
   sched::Fiber* fiber = scheduler->fiber_pool.allocate_one();
   using Body = decltype(body);

@@ -168,7 +168,9 @@ Fiber* wait_in_poller(Worker& worker, std::int64_t when, bool was_spinning) {
   std::int64_t again = TimerHeap::kNever;
   const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
   for (std::uint32_t i = 0; i < made; ++i) again = std::min(again, s.proc(i)->timers.next_when());
-  Fiber* list = again < when || s.stopping.load(std::memory_order_seq_cst) ? nullptr : s.poller->poll(delay);
+  // Likewise the last waiting fiber that went: there would be nothing to wait for.
+  const bool in_vain = again < when || (delay < 0 && !s.poller->has_waiters());
+  Fiber* list = in_vain || s.stopping.load(std::memory_order_seq_cst) ? nullptr : s.poller->poll(delay);
   s.poll_until.store(0, std::memory_order_seq_cst);
   s.last_poll.store(now_ns(), std::memory_order_seq_cst);
   if (s.stopping.load(std::memory_order_seq_cst)) return nullptr;

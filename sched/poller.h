@@ -23,7 +23,7 @@ class Poller {
   virtual Fiber* poll(std::int64_t timeout_ns) = 0;
   // Makes a blocking poll() return, the current one or else the next. Any thread.
   virtual void interrupt() noexcept = 0;
-  // Whether any fiber waits for an event.
+  // Whether any fiber waits for an event: from before its park until it runs again (deadlock.cc relies on it).
   [[nodiscard]] virtual bool has_waiters() const noexcept = 0;
 };
 
