@@ -5,6 +5,13 @@
 
 #pragma once
 
+#include "creel/net/address.h"         // net::Address
+#include "creel/net/error.h"           // net::Errc
+#include "creel/net/resolve.h"         // net::resolve
+#include "creel/net/tcp_listener.h"    // net::TcpListener
+#include "creel/net/tcp_stream.h"      // net::TcpStream
+#include "creel/net/udp_socket.h"      // net::UdpSocket
+#include "creel/net/unix_socket.h"     // net::UnixListener, UnixStream, UnixDatagram
 #include "creel/runtime/dump.h"        // dump
 #include "creel/runtime/go.h"          // go, spawn, JoinHandle, FiberOptions
 #include "creel/runtime/options.h"     // Options

@@ -1,0 +1,136 @@
+// Copyright (c) 2026 The creel authors
+// SPDX-License-Identifier: MIT
+
+#include "creel/net/stream.h"
+
+#include <algorithm>
+
+#include "creel/net/sys.h"
+
+namespace creel::net {
+
+using detail::Descriptor;
+using detail::kClosed;
+using detail::retry_ready;
+using detail::Side;
+using detail::SideGuard;
+using detail::to_error_code;
+
+namespace {
+
+// The bytes moved; sets or clears `error`.
+std::size_t outcome(ssize_t result, std::error_code& error) noexcept {
+  if (result >= 0) [[likely]] {
+    error.clear();
+    return static_cast<std::size_t>(result);
+  }
+  error = to_error_code(static_cast<int>(-result));
+  return 0;
+}
+
+ssize_t read_now(Descriptor& d, iovec* vectors, std::size_t count) {
+  return retry_ready(d, Side::kRead, [&]() -> ssize_t {
+    if (count == 1) return sys::recv(d.fd(), vectors->iov_base, vectors->iov_len, 0);
+    msghdr message{};
+    message.msg_iov = vectors;
+    message.msg_iovlen = count;
+    return sys::recv_message(d.fd(), &message, 0);
+  });
+}
+
+ssize_t write_now(Descriptor& d, const iovec* vectors, std::size_t count) {
+  return retry_ready(d, Side::kWrite, [&]() -> ssize_t {
+    if (count == 1) return sys::send(d.fd(), vectors->iov_base, vectors->iov_len, 0);
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(vectors);
+    message.msg_iovlen = count;
+    return sys::send_message(d.fd(), &message, 0);
+  });
+}
+
+}  // namespace
+
+StreamSocket::Exclusive::Exclusive(StreamSocket& socket, Side side, std::error_code& error) : side_(side) {
+  Descriptor* const d = socket.descriptor();
+  const int failed = d == nullptr ? kClosed : d->enter(side);
+  if (failed == 0) {
+    entered_ = d;
+  } else {
+    error = to_error_code(failed);
+  }
+}
+
+StreamSocket::Exclusive::~Exclusive() {
+  if (entered_ != nullptr) entered_->leave(side_);
+}
+
+std::size_t StreamSocket::read(iovec* vectors, std::size_t count, std::error_code& error) {
+  Descriptor* const d = descriptor();
+  if (d == nullptr) return outcome(-kClosed, error);
+  SideGuard guard(*d, Side::kRead);
+  if (guard.error() != 0) return outcome(-guard.error(), error);
+  return outcome(count == 0 ? 0 : read_now(*d, vectors, count), error);
+}
+
+std::size_t StreamSocket::write(iovec* vectors, std::size_t count, std::error_code& error) {
+  Descriptor* const d = descriptor();
+  if (d == nullptr) return outcome(-kClosed, error);
+  SideGuard guard(*d, Side::kWrite);
+  if (guard.error() != 0) return outcome(-guard.error(), error);
+  return outcome(count == 0 ? 0 : write_now(*d, vectors, count), error);
+}
+
+std::size_t StreamSocket::read_entered(iovec* vectors, std::size_t count, std::error_code& error) {
+  return outcome(read_now(*descriptor(), vectors, count), error);
+}
+
+std::size_t StreamSocket::write_entered(iovec* vectors, std::size_t count, std::error_code& error) {
+  return outcome(write_now(*descriptor(), vectors, count), error);
+}
+
+std::uint64_t StreamSocket::send_file(int file, std::int64_t offset, std::uint64_t count, std::error_code& error) {
+  constexpr std::uint64_t kStep = 1u << 20;  // a call keeps the processor for no longer than that takes
+  error.clear();
+  Exclusive guard(*this, Side::kWrite, error);
+  if (error) return 0;
+  Descriptor& d = *descriptor();
+  off_t position = offset;
+  std::uint64_t total = 0;
+  while (total < count) {
+    const auto want = static_cast<std::size_t>(std::min(count - total, kStep));
+    const ssize_t sent = retry_ready(d, Side::kWrite, [&] { return sys::send_file(d.fd(), file, &position, want); });
+    const std::size_t moved = outcome(sent, error);
+    if (moved == 0) break;  // an error, or the file's end
+    total += moved;
+  }
+  return total;
+}
+
+std::uint64_t StreamSocket::send_file(int file, std::int64_t offset, std::uint64_t count) {
+  std::error_code error;
+  const std::uint64_t sent = send_file(file, offset, count, error);
+  detail::throw_if(error, "creel::net: send_file");
+  return sent;
+}
+
+void StreamSocket::shutdown_write(std::error_code& error) {
+  with_file([](int fd) { return sys::shutdown(fd, SHUT_WR); }, error);
+}
+
+void StreamSocket::shutdown_write() {
+  std::error_code error;
+  shutdown_write(error);
+  detail::throw_if(error, "creel::net: shutdown_write");
+}
+
+void StreamSocket::shutdown_read(std::error_code& error) {
+  with_file([](int fd) { return sys::shutdown(fd, SHUT_RD); }, error);
+}
+
+void StreamSocket::shutdown_read() {
+  std::error_code error;
+  shutdown_read(error);
+  detail::throw_if(error, "creel::net: shutdown_read");
+}
+
+}  // namespace creel::net
