@@ -47,7 +47,8 @@ struct Courses {
 
 void read_courses(const std::string& path, const Scenario& scenario, Courses& courses) {
   Normaliser normaliser(
-      {.collapse_preemptions = scenario.name.starts_with("preempt"), .leave_out_order = scenario.any_order});
+      {.collapse_preemptions = scenario.name.starts_with("preempt"), .leave_out_order = scenario.any_order,
+       .leave_out_syscalls = scenario.any_syscalls});
   const ReadResult result = read_trace(path, [&](const Event& event) { normaliser.event(event); });
   ASSERT_TRUE(result.accepted()) << path << ": rejected by Go's reader: " << result.error;
   for (const Window& window : normaliser.take()) {
@@ -65,7 +66,8 @@ void read_courses(const std::string& path, const Scenario& scenario, Courses& co
 
 // Fewer rounds for those that take milliseconds. Even 400 miss one of the 61 turns only once in some hundred times.
 bool sleeps(const Scenario& scenario) {
-  const std::set<std::string_view> sleeping = {"sleep", "sleep_order", "mutex_starved", "once_waits", "select_timeout", "timer_func"};
+  const std::set<std::string_view> sleeping = {"sleep",          "sleep_order", "mutex_starved", "once_waits",
+                                               "select_timeout", "timer_func",  "net_deadline"};
   return sleeping.contains(scenario.name);
 }
 
@@ -94,6 +96,7 @@ TEST_P(Differential, TakesACourseOfGo) {
   options.procs = 1;
   const int status = run(options, [&] {
     trace::Session session = trace::start(path);
+    if (scenario.prepare != nullptr) scenario.prepare();
     std::minstd_rand random(1);
     for (int round = 0; round < rounds; ++round) {
       for (unsigned i = random() % 61; i > 0; --i) yield();

@@ -14,10 +14,12 @@ namespace creel::test {
 struct Scenario {
   std::string_view name;
   void (*run)();                 // on a fiber, one processor; joins all it starts
+  void (*prepare)() = nullptr;   // on a fiber, before the first round
   bool is_long = false;          // takes a tenth of a second: few rounds
   bool may_preempt = false;      // stops with reason "preempted" belong to it; elsewhere they disturb
   bool loses_processor = false;  // a syscall's loss of its processor belongs to it; elsewhere it disturbs
   bool any_order = false;        // the order of running is not compared (README.md says why)
+  bool any_syscalls = false;     // nor are short syscalls
 };
 
 // Names the test case; without it gtest prints addresses, which differ between runs.
@@ -31,5 +33,6 @@ std::span<const Scenario> channel_scenarios();  // scenarios_channel_util.cc
 std::span<const Scenario> sync_scenarios();     // scenarios_sync_util.cc
 std::span<const Scenario> context_scenarios();  // scenarios_context_util.cc
 std::span<const Scenario> sched_scenarios();    // scenarios_sched_util.cc
+std::span<const Scenario> net_scenarios();      // scenarios_net_util.cc
 
 }  // namespace creel::test

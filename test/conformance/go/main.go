@@ -59,6 +59,9 @@ func main() {
 		if s.long {
 			n = 2
 		}
+		if strings.HasPrefix(s.name, "net_") {
+			link()
+		}
 		random := rand.New(rand.NewSource(1))
 		for round := 0; round < n; round++ {
 			for i := random.Intn(61); i > 0; i-- {

@@ -57,6 +57,12 @@ var scenarios = []scenario{
 	{"syscall_hands_off", syscallHandsOff, true},
 	{"annotations", annotations, false},
 	{"preempt_loop", preemptLoop, true},
+	{"net_read", netRead, false},
+	{"net_echo", netEcho, false},
+	{"net_deadline", netDeadline, false},
+	{"net_deadline_wakes", netDeadlineWakes, false},
+	{"net_accept_connect", netAcceptConnect, false},
+	{"net_close_wakes", netCloseWakes, false},
 }
 
 func chanReceiverFirst(context.Context) {
