@@ -287,11 +287,13 @@ TEST_P(RWMutexTest, AWriterThatGivesUpAdmitsTheReadersBehindIt) {
     mutex.lock_shared();
     WaitGroup wg;
     Probe writer;
+    std::atomic<bool> gave_up{false};
     wg.go([&] {
       writer.here();
       EXPECT_FALSE(mutex.try_lock_for(20ms));
+      gave_up = true;
     });
-    writer.await_parked();
+    await([&] { return writer.parked() || gave_up.load(); });  // on a slow machine its time may be up already
     wg.go([&] {
       mutex.lock_shared();  // may have to wait for the writer, but not for the reader
       mutex.unlock_shared();
