@@ -148,12 +148,18 @@ bool work_waits(Scheduler& s) noexcept {
   return false;
 }
 
+// The earliest timer of all processors, or kNever.
+std::int64_t earliest_timer(const Scheduler& s) noexcept {
+  std::int64_t when = TimerHeap::kNever;
+  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < made; ++i) when = std::min(when, s.proc(i)->timers.next_when());
+  return when;
+}
+
 // The worker has no P any more and nothing was found: last look for work that came in meanwhile (idle.cc, step 4).
 // Returns a P to go on with, or null.
 Processor* recheck(Scheduler& s, std::int64_t& timer_when) {
-  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
-  timer_when = TimerHeap::kNever;
-  for (std::uint32_t i = 0; i < made; ++i) timer_when = std::min(timer_when, s.proc(i)->timers.next_when());
+  timer_when = earliest_timer(s);
   if (!work_waits(s)) return nullptr;
   std::lock_guard guard(s.lock);
   return take_idle_proc(s);
@@ -165,9 +171,7 @@ Fiber* wait_in_poller(Worker& worker, std::int64_t when, bool was_spinning) {
   const std::int64_t delay = when == TimerHeap::kNever ? -1 : std::max<std::int64_t>(0, when - now_ns());
   s.poll_until.store(when, std::memory_order_seq_cst);
   // After announcing poll_until: a timer armed earlier than that either is seen here or interrupts the poll.
-  std::int64_t again = TimerHeap::kNever;
-  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
-  for (std::uint32_t i = 0; i < made; ++i) again = std::min(again, s.proc(i)->timers.next_when());
+  const std::int64_t again = earliest_timer(s);
   // Likewise the last waiting fiber that went: there would be nothing to wait for.
   const bool in_vain = again < when || (delay < 0 && !s.poller->has_waiters());
   Fiber* list = in_vain || s.stopping.load(std::memory_order_seq_cst) ? nullptr : s.poller->poll(delay);
@@ -272,6 +276,7 @@ Fiber* find_runnable(Worker& worker) {
         s.last_poll.exchange(0, std::memory_order_seq_cst) != 0) {
       worker.owed_timer = TimerHeap::kNever;  // waits itself: timer_when was read after the P was given up
       if (Fiber* fiber = wait_in_poller(worker, timer_when, was_spinning)) {
+        worker.owed_timer = timer_when;  // it was to wait for that one, too
         count_start(*worker.processor(), false);
         return fiber;
       }
@@ -285,13 +290,16 @@ Fiber* find_runnable(Worker& worker) {
 
 // Found something to run: no longer looking. If that was the last one looking, another must take over if there is more
 // (idle.cc, step 5): who submitted before our step back and saw us look is found by work_waits(), who submits later wakes
-// somebody itself. (Go wakes another in any case; with one sleeping fiber on two Ps that was a wake for nothing per sleep.)
+// somebody itself. Or if nobody waits for the next timer or the network. (Go wakes another in any case; with one sleeping
+// fiber on two Ps that was a wake for nothing per sleep.)
 void reset_spinning(Worker& worker) {
   if (!worker.spinning) return;
   worker.spinning = false;
   Scheduler& s = worker.scheduler;
   const std::uint32_t before = s.spinning.fetch_sub(1, std::memory_order_seq_cst);
-  if (before == 1 && s.idle_proc_count.load(std::memory_order_seq_cst) != 0 && work_waits(s)) wake_one(s);
+  if (before != 1 || s.idle_proc_count.load(std::memory_order_seq_cst) == 0) return;
+  const auto to_wait_for = [&s] { return s.poller->has_waiters() || earliest_timer(s) != TimerHeap::kNever; };
+  if (work_waits(s) || (s.last_poll.load(std::memory_order_seq_cst) != 0 && to_wait_for())) wake_one(s);
 }
 
 // Runs `fiber` until this worker comes back to its own stack.

@@ -12,7 +12,8 @@
 //  3. reads idle_proc_count; if > 0, wake_one()   3. spinning - 1 if it was; full fence
 //                                                 4. looks at every queue and timer once more; if there is work and a P
 //                                                    is still idle: takes it and goes on
-//  5. A spinning worker that found work stops spinning; the last one to do so calls wake_one() if more work waits.
+//  5. A spinning worker that found work stops spinning; the last one to do so calls wake_one() if more work waits, or
+//     nobody waits for the next timer or the network.
 //
 // The race: a submitter that read idle_proc_count == 0 did so before step 2 of the other side, so its fiber (step 1) is
 // seen in step 4. A submitter that sees an idle P but a spinning worker does nothing: that worker either finds the fiber
@@ -90,18 +91,19 @@ Processor* take_idle_proc(Scheduler& s) {
 }
 
 void wake_one(Scheduler& s) {
-  std::uint32_t none = 0;
-  if (!s.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
-  Processor* proc = nullptr;
-  {
-    std::lock_guard guard(s.lock);
-    proc = take_idle_proc(s);
-  }
-  if (proc == nullptr) {
+  for (;;) {
+    std::uint32_t none = 0;
+    if (!s.spinning.compare_exchange_strong(none, 1, std::memory_order_seq_cst)) return;
+    Processor* proc = nullptr;
+    {
+      std::lock_guard guard(s.lock);
+      proc = take_idle_proc(s);
+    }
+    if (proc != nullptr) return start_worker(s, proc, true);
     s.spinning.fetch_sub(1, std::memory_order_seq_cst);
-    return;
+    // A P that went idle meanwhile: whoever submitted then has seen us "spinning" and left the wake to us.
+    if (s.idle_proc_count.load(std::memory_order_seq_cst) == 0) return;
   }
-  start_worker(s, proc, true);
 }
 
 void wake_after_ready(Worker& worker, bool next) {

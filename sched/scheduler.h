@@ -7,7 +7,7 @@
 //   hand_over.h       the hand-over between contexts
 //   find_runnable.cc  a worker's loop: what to run next, stealing, going idle
 //   idle.cc           idle processors and parked workers; the spinning protocol (essay there)
-//   syscall.cc        blocking sections
+//   blocking.cc       blocking sections
 //   monitor.cc        the background watcher
 //   procs.cc          change of the number of processors
 //   fiber_create.cc   creation and end of fibers

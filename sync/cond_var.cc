@@ -84,9 +84,10 @@ void CondVar::notify_all() {
       }
       waiter->decide(Outcome::kDone);
     }
+    const bool done = queue_.empty() || queue_.front()->amount > last;
     lock_.unlock();
     wakes.ready_all(first);
-    if (taken < kPortion) return;
+    if (done) return;  // those just woken may have destroyed the CondVar
     lock_.lock();
   }
 }

@@ -80,16 +80,25 @@ bool has_membarrier() noexcept {
 
 // Publishes `number` and makes sure that from now on each worker either is inside a Section it entered before, which
 // its op_seq shows, or sees the new number at its next one (hook.h, protocol).
+//
+// At a start every look bit is set, and has settled, while the generation is still 0; at a stop the generation is 0 before
+// the first bit goes. So whether tracing is on is told by one word for all workers: else one could emit an event of a fiber
+// and another, whose bit comes later, resume it without one. Under the registry's lock: a worker that attaches is either
+// seen here or sees the number.
 void publish(Recorder& r, std::uint64_t number) noexcept {
   if (has_membarrier()) {
-    g_generation.store(number, std::memory_order_seq_cst);  // pairs with the acquire load in Section
     std::lock_guard registry(r.registry_mu);
+    if (number == 0) g_generation.store(0, std::memory_order_seq_cst);
     bool settled = false;
     while (!settled) {  // once more when a bit was not as it shall be, be it new or lost (op_seq.h)
       settled = true;
       for (WorkerTrace* w = r.workers; w != nullptr; w = w->next) {
         if (w->op_seq.set_look(number != 0)) settled = false;
       }
+      membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+    }
+    if (number != 0) {
+      g_generation.store(number, std::memory_order_seq_cst);  // pairs with the acquire load in Section
       membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
     }
   } else {
