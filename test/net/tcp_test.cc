@@ -736,6 +736,9 @@ TEST_P(TcpFaultTest, AcceptSitsOutWantOfFiles) {
 
 // The real thing: the process may open no more files, then may again.
 TEST_P(TcpFaultTest, AcceptRecoversFromARealWantOfFiles) {
+#if defined(CREEL_ASAN)
+  GTEST_SKIP() << "the undefined behaviour sanitizer itself needs a descriptor to look at an object";
+#endif
   run([] {
     TcpListener listener = TcpListener::bind("127.0.0.1:0");
     TcpStream client = TcpStream::connect(listener.local_address());
