@@ -116,7 +116,9 @@ TEST(OtherThreads, AskWhileTheRuntimeStartsAndStops) {
 
 class Abandoned : public DeathTest {};
 
-std::atomic<bool> released{false};
+// By builtins: of std::atomic's functions the linker may, without optimisation, take the copies that test_runtime_loops was
+// compiled with, which are safe points.
+bool released = false;
 std::atomic<bool> let_go{false};
 
 void traced_run(const std::string& path, const std::function<void()>& body) {
@@ -140,7 +142,7 @@ void traced_run(const std::string& path, const std::function<void()>& body) {
     std::atomic<bool> begun{false};
     creel::go([&begun] {
       begun.store(true);
-      while (!released.load()) {
+      while (!__atomic_load_n(&released, __ATOMIC_ACQUIRE)) {
       }
       let_go.store(true);
     });
@@ -148,7 +150,7 @@ void traced_run(const std::string& path, const std::function<void()>& body) {
   });
   traced_run(directory + "/beside", [] {});
   traced_run(directory + "/released", [] {
-    released.store(true);
+    __atomic_store_n(&released, true, __ATOMIC_RELEASE);
     await([] { return let_go.load(); });
     creel::sleep_for(5ms);  // time for the fiber to end on its worker
   });
