@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The creel authors
 // SPDX-License-Identifier: MIT
 
-// Sockets: reads, accepts and connects that wait, deadlines, close.
+// Sockets: reads that wait, an echo, deadlines.
 
 #include <creel/creel.h>
 
@@ -91,46 +91,11 @@ void net_deadline_wakes() {
   link.client.set_read_deadline(Deadline::never());
 }
 
-void net_accept_connect() {
-  WaitGroup wg;
-  wg.go([] { link.listener.accept().close(); });
-  yield();
-  TcpStream stream = TcpStream::connect(link.listener.local_address());
-  wg.wait();
-  stream.close();
-}
-
-void net_close_wakes() {
-  WaitGroup wg;
-  wg.go([] {
-    TcpStream stream = link.listener.accept();
-    std::array<char, 8> room;
-    read(stream, room);
-    stream.close();
-  });
-  yield();
-  TcpStream stream = TcpStream::connect(link.listener.local_address());
-  wg.go([&] {
-    std::array<char, 8> room;
-    read(stream, room);
-  });
-  yield();
-  yield();
-  stream.close();
-  wg.wait();
-}
-
 constexpr Scenario kScenarios[] = {
     {.name = "net_read", .run = net_read, .prepare = make_link},
     {.name = "net_echo", .run = net_echo, .prepare = make_link},
     {.name = "net_deadline", .run = net_deadline, .prepare = make_link},
     {.name = "net_deadline_wakes", .run = net_deadline_wakes, .prepare = make_link},
-    {.name = "net_accept_connect",
-     .run = net_accept_connect,
-     .prepare = make_link,
-     .any_order = true,
-     .any_syscalls = true},
-    {.name = "net_close_wakes", .run = net_close_wakes, .prepare = make_link, .any_order = true, .any_syscalls = true},
 };
 
 }  // namespace

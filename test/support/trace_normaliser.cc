@@ -99,9 +99,6 @@ void Normaliser::transition(const Event& event) {
     subject->name = actor->name + "/" + std::to_string(++actor->children);
   }
   if (subject == nullptr) return;
-  const bool syscall = (event.from == State::kRunning && event.to == State::kSyscall) ||
-                       (event.from == State::kSyscall && event.to == State::kRunning);
-  if (syscall && options_.leave_out_syscalls) return;
   std::string line = std::string(to_string(event.from)) + "->" + std::string(to_string(event.to));
   if (!event.reason.empty()) line += " " + quote(event.reason);
   // A goroutine ends, blocks, starts by itself; created or woken, it is by another one or by the scheduler.

@@ -41,8 +41,6 @@ struct NormaliserOptions {
   bool collapse_preemptions = false;
   // The schedule, and who woke whom, are left out: what several goroutines do after they became runnable together.
   bool leave_out_order = false;
-  // Syscalls that kept their processor are left out: those of a library that asks the kernel less often.
-  bool leave_out_syscalls = false;
 };
 
 class Normaliser {

@@ -61,8 +61,6 @@ var scenarios = []scenario{
 	{"net_echo", netEcho, false},
 	{"net_deadline", netDeadline, false},
 	{"net_deadline_wakes", netDeadlineWakes, false},
-	{"net_accept_connect", netAcceptConnect, false},
-	{"net_close_wakes", netCloseWakes, false},
 }
 
 func chanReceiverFirst(context.Context) {
