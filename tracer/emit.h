@@ -26,7 +26,8 @@ using format::kNone;
 // Set in g_generation for good where the kernel has no membarrier: sections then fence (hook.h, rule E).
 inline constexpr std::uint64_t kFenceBit = std::uint64_t{1} << 63;
 
-// The generation with this number, while its slot holds it: from its publication until the next but one is prepared.
+// The generation with this number, while its slot holds it: from its installation until that of the next but one; else
+// null. Caller: inside a Section of that generation or of the one after it.
 [[nodiscard]] Generation* generation_slot(std::uint64_t number) noexcept;
 
 // Hands `worker`'s buffer, if any, to the writer.

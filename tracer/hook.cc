@@ -111,7 +111,8 @@ bool enter_generation(WorkerTrace& worker, std::uint64_t number) noexcept {
     std::lock_guard lock(worker.mu);
     if (worker.abandoned.load(std::memory_order_relaxed)) return false;
     if (worker.closed + 1 < number) {
-      // Alive: the recorder seals a generation only after it has closed it for every worker, under worker.mu.
+      // Alive: the recorder seals a generation only after it has closed it for every worker, under worker.mu. Null: the
+      // worker is of a time when tracing was off, and the slot may already hold the generation to come.
       if (Generation* previous = generation_slot(number - 1)) close_generation(worker, *previous);
       worker.closed = number - 1;
     }

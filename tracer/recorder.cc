@@ -312,7 +312,10 @@ std::error_code end_session(Recorder& r, std::chrono::nanoseconds patience) {
 }  // namespace
 
 Generation* generation_slot(std::uint64_t number) noexcept {
-  return g_slots[number & 1].load(std::memory_order_acquire);  // pairs with install(): its fields are set
+  // Acquire pairs with install(): its fields are set. Who asks is inside a Section of `number` or of the one after it, so
+  // what the slot holds cannot go away; but it may be another than asked for (README.md, invariant 5).
+  Generation* generation = g_slots[number & 1].load(std::memory_order_acquire);
+  return generation != nullptr && generation->number == number ? generation : nullptr;
 }
 
 void attach(WorkerTrace& worker) {

@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "creel/tracer/clock.h"
+#include "creel/tracer/emit.h"
 #include "creel/tracer/format/varint.h"
 #include "creel/tracer/trace.h"
 #include "test/support/go_trace.h"
@@ -173,6 +174,23 @@ TEST(Recorder, SilentWorkerGoesOnInALaterGeneration) {
   w.yield();
   ASSERT_FALSE(tracer::stop_recording());
   EXPECT_TRACE_ACCEPTED(save(out));
+}
+
+// A worker attached while tracing was off asks, in the first generation, for the one before it; the slot may hold the one
+// after it by then. It closed that, and fibers were taken for described.
+TEST(Recorder, SlotGivesTheGenerationAskedForOrNone) {
+  std::vector<std::uint8_t> out;
+  ASSERT_FALSE(tracer::start_recording(tracer::memory_sink(out), {}));
+  for (int i = 0; i < 3; ++i) {
+    const std::uint64_t number = tracer::g_generation.load() & ~tracer::kFenceBit;
+    ASSERT_NE(tracer::generation_slot(number), nullptr);
+    EXPECT_EQ(tracer::generation_slot(number)->number, number);
+    EXPECT_EQ(tracer::generation_slot(number - 2), nullptr);
+    EXPECT_EQ(tracer::generation_slot(number + 2), nullptr);
+    EXPECT_EQ(tracer::generation_slot(number + 1), nullptr);
+    tracer::advance_generation();
+  }
+  ASSERT_FALSE(tracer::stop_recording());
 }
 
 TEST(Recorder, ThiefInAnOlderSectionFollowsItsVictim) {
