@@ -57,10 +57,11 @@ def go_environment():
 def build(arguments):
     """Builds both sides unless told not to. Returns the directory of creel's programs."""
     directory = arguments.build_dir or BUILD
+    os.environ["CREEL_BENCH_LOAD"] = str((directory / "bin" / "bench_load").resolve())  # for the network benchmarks
     if arguments.peer == "go" and shutil.which("go") is None:
         raise Failure("--peer=go needs go (1.23 or newer) on PATH; there is also --peer=boost")
     if arguments.no_build:
-        needed = [directory / "bin" / name for name in ("bench_creel", "mandelbrot")]
+        needed = [directory / "bin" / name for name in ("bench_creel", "bench_load", "mandelbrot")]
         if arguments.peer == "go":
             needed += [arguments.go_dir / name for name in ("bench_go", "mandelbrot_go")]
         else:
@@ -75,7 +76,9 @@ def build(arguments):
         root_hint = os.environ.get("CREEL_BOOST_FIBER_ROOT")
         hint = [f"-DCREEL_BOOST_FIBER_ROOT={root_hint}"] if root_hint else []
         run_or_fail(["cmake", "-S", ROOT, "-B", BUILD, "--preset", "release", "--log-level=WARNING", *hint], cwd=ROOT)
-    targets = ["bench_creel", "mandelbrot"] + (["bench_boost"] if arguments.peer == "boost" else [])
+    targets = ["bench_creel", "bench_load", "mandelbrot"]
+    if arguments.peer != "go":
+        targets.append(f"bench_{arguments.peer}")
     try:
         run_or_fail(["cmake", "--build", directory, "--parallel", str(os.cpu_count() or 2), "--target", *targets])
     except Failure as failure:

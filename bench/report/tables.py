@@ -14,7 +14,7 @@ COLUMNS = ("benchmark", "procs", "trace", "creel", "peer", "unit", "ratio", "rat
 TRACE_COLUMNS = ("benchmark", "procs", "creel_on_off", "peer_on_off", "creel_ns/op", "peer_ns/op", "op_ratio",
                  "creel_events/op", "peer_events/op", "creel_ns/event", "peer_ns/event", "ratio", "ratio_min",
                  "ratio_max", "creel_bytes/event", "peer_bytes/event", "bytes_ratio")
-METRIC_UNITS = {"ms": "ms", "us": "us", "percent": "%"}
+METRIC_UNITS = {"ms": "ms", "us": "us", "ns": "ns", "percent": "%"}
 NAN = float("nan")
 
 
@@ -143,13 +143,16 @@ def read_targets(path):
         raise Failure(f"{path}: not a table of benchmark,procs,figure,must,aim,best_peer: {error!r}") from error
 
 
-def target_rows(targets, results, traced):
-    """The targets whose benchmark was measured, judged."""
+def target_rows(targets, results, traced, against_peer):
+    """The targets whose benchmark was measured, judged: those by epoll's figures or those by Go's."""
     figures = {}
     for row in results:
         if row["trace"] == "off":
             key = row["benchmark"], row["procs"]
-            figures[(*key, "ratio")] = row["ratio"], row["ratio_min"], row["ratio_max"]
+            figures[(*key, "bare" if against_peer == "epoll" else "ratio")] = (
+                row["ratio"], row["ratio_min"], row["ratio_max"])
+            if against_peer == "epoll":
+                continue
             figures[(*key, "value")] = row["creel"], NAN, NAN
             figures[(*key, "rss")] = by(row["creel_rss_mib"], row["peer_rss_mib"]), NAN, NAN
     for row in traced:

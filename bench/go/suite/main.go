@@ -58,8 +58,8 @@ type benchmark struct {
 	function   func(*run)
 }
 
-var benchmarks = slices.Concat(blockingBenchmarks, channelBenchmarks, fileBenchmarks, lockBenchmarks, parkedBenchmarks,
-	scaleBenchmarks, skynetBenchmarks, sleepBenchmarks, spawnBenchmarks, yieldBenchmarks)
+var benchmarks = slices.Concat(blockingBenchmarks, channelBenchmarks, fileBenchmarks, lockBenchmarks, netBenchmarks,
+	parkedBenchmarks, scaleBenchmarks, skynetBenchmarks, sleepBenchmarks, spawnBenchmarks, yieldBenchmarks)
 
 type line struct {
 	Side       string             `json:"side"`
