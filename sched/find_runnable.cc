@@ -32,7 +32,7 @@ Fiber* take_global(Worker& worker, std::uint32_t limit) {
   Scheduler& s = worker.scheduler;
   const std::int64_t size = s.global_queue.size();
   if (size <= 0) return nullptr;
-  std::array<Fiber*, decltype(Processor::queue)::kHalf> batch;
+  std::array<Fiber*, decltype(Processor::queue)::kBatch> batch;
   const std::int64_t share = size / s.procs.load(std::memory_order_relaxed) + 1;
   auto want = static_cast<std::uint32_t>(std::min<std::int64_t>(share, static_cast<std::int64_t>(batch.size())));
   if (limit != 0) want = std::min(want, limit);
@@ -44,7 +44,7 @@ Fiber* take_global(Worker& worker, std::uint32_t limit) {
 
 // Half of `victim`'s queue to the worker's P; returns one to run. `take_next`: also its runnext.
 Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
-  std::array<Fiber*, decltype(Processor::queue)::kHalf> batch;
+  std::array<Fiber*, decltype(Processor::queue)::kBatch> batch;
   std::uint32_t count = victim.queue.grab(batch.data());
   if (count == 0) {
     if (!take_next) return nullptr;
@@ -330,9 +330,9 @@ void enqueue(Worker& worker, Fiber* fiber, bool next) {
     fiber = displaced;
   }
   while (!proc.queue.push(fiber)) {
-    // Full: half of it and the new one go to the global queue.
-    std::array<Fiber*, decltype(Processor::queue)::kHalf + 1> batch;
-    if (!proc.queue.pop_half(batch.data())) continue;
+    // Full: its oldest and the new one go to the global queue.
+    std::array<Fiber*, decltype(Processor::queue)::kBatch + 1> batch;
+    if (!proc.queue.pop_batch(batch.data())) continue;
     batch.back() = fiber;
     worker.scheduler.global_queue.push_batch(batch.data(), static_cast<std::uint32_t>(batch.size()));
     return;

@@ -23,14 +23,15 @@
 
 namespace creel::sched {
 
-template <typename T, std::uint32_t kCapacity = 256>  // tests use 4, to reach wrap-around
+// kLongest: of a batch, which may lie on a fiber's stack. Tests use small numbers, to reach wrap-around.
+template <typename T, std::uint32_t kCapacity = 1024, std::uint32_t kLongest = 128>
 class RunQueue {
   static_assert(kCapacity >= 2 && (kCapacity & (kCapacity - 1)) == 0, "index masking needs a power of two");
 
  public:
-  static constexpr std::uint32_t kHalf = kCapacity / 2;
+  static constexpr std::uint32_t kBatch = kCapacity / 2 < kLongest ? kCapacity / 2 : kLongest;
 
-  // Appends `item`. Returns false when full: the caller then takes half out by pop_half(). Caller: owner.
+  // Appends `item`. Returns false when full: the caller then takes a batch out by pop_batch(). Caller: owner.
   [[nodiscard]] bool push(T item) noexcept {
     const std::uint32_t head = head_.load(std::memory_order_acquire);  // pairs with the stealers' CAS: slot is free
     const std::uint32_t tail = tail_.load(std::memory_order_relaxed);  // ours
@@ -62,25 +63,26 @@ class RunQueue {
     return item;
   }
 
-  // Takes the older half of a full queue into `out` (room for kHalf). Returns false if stealers were faster (the queue
-  // is no longer full; push again). Caller: owner.
-  [[nodiscard]] bool pop_half(T* out) noexcept {
+  // Takes the oldest kBatch items of a full queue into `out`. Returns false if stealers were faster (the queue is no longer
+  // full; push again). Caller: owner.
+  [[nodiscard]] bool pop_batch(T* out) noexcept {
     std::uint32_t head = head_.load(std::memory_order_acquire);
     if (tail_.load(std::memory_order_relaxed) - head != kCapacity) return false;
-    for (std::uint32_t i = 0; i < kHalf; ++i) out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
-    return head_.compare_exchange_strong(head, head + kHalf, std::memory_order_acq_rel, std::memory_order_relaxed);
+    for (std::uint32_t i = 0; i < kBatch; ++i) out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
+    return head_.compare_exchange_strong(head, head + kBatch, std::memory_order_acq_rel, std::memory_order_relaxed);
   }
 
-  // Takes half of the items (rounded up), oldest first, into `out` (room for kHalf). Returns how many; 0 means empty.
+  // Takes half of the items (rounded up, at most kBatch), oldest first, into `out`. Returns how many; 0 means empty.
   // Caller: any worker but the owner.
   [[nodiscard]] std::uint32_t grab(T* out) noexcept {
     for (;;) {
       std::uint32_t head = head_.load(std::memory_order_acquire);        // pairs with other consumers' CAS
       const std::uint32_t tail = tail_.load(std::memory_order_acquire);  // pairs with push(): slots are written
       std::uint32_t count = tail - head;
+      if (count > kCapacity) continue;  // head and tail were read at different times
       count -= count / 2;
       if (count == 0) return 0;
-      if (count > kHalf) continue;  // head and tail were read at different times
+      if (count > kBatch) count = kBatch;
       for (std::uint32_t i = 0; i < count; ++i) out[i] = slots_[(head + i) % kCapacity].load(std::memory_order_relaxed);
       if (head_.compare_exchange_strong(head, head + count, std::memory_order_acq_rel, std::memory_order_relaxed)) {
         return count;

@@ -32,7 +32,7 @@ TEST(RunQueue, GrabTakesTheOlderHalfRoundedUp) {
   for (std::uint32_t filled = 0; filled <= 4; ++filled) {
     Small queue;
     for (std::uint64_t i = 1; i <= filled; ++i) ASSERT_TRUE(queue.push(i));
-    std::array<std::uint64_t, Small::kHalf> taken{};
+    std::array<std::uint64_t, Small::kBatch> taken{};
     const std::uint32_t count = queue.grab(taken.data());
     EXPECT_EQ(count, (filled + 1) / 2);
     for (std::uint32_t i = 0; i < count; ++i) EXPECT_EQ(taken[i], i + 1);
@@ -40,22 +40,34 @@ TEST(RunQueue, GrabTakesTheOlderHalfRoundedUp) {
   }
 }
 
-TEST(RunQueue, PopHalfTakesFromAFullQueueOnly) {
+TEST(RunQueue, PopBatchTakesFromAFullQueueOnly) {
   Small queue;
-  std::array<std::uint64_t, Small::kHalf> out{};
+  std::array<std::uint64_t, Small::kBatch> out{};
   for (std::uint64_t i = 1; i <= 3; ++i) ASSERT_TRUE(queue.push(i));
-  EXPECT_FALSE(queue.pop_half(out.data()));
+  EXPECT_FALSE(queue.pop_batch(out.data()));
   ASSERT_TRUE(queue.push(4));
-  EXPECT_TRUE(queue.pop_half(out.data()));
+  EXPECT_TRUE(queue.pop_batch(out.data()));
   EXPECT_EQ(out, (std::array<std::uint64_t, 2>{1, 2}));
   EXPECT_EQ(queue.pop(), 3u);
+}
+
+TEST(RunQueue, BatchesAreNoLongerThanAskedFor) {
+  RunQueue<std::uint64_t, 8, 2> queue;
+  std::array<std::uint64_t, 2> out{};
+  static_assert(decltype(queue)::kBatch == 2);
+  for (std::uint64_t i = 1; i <= 8; ++i) ASSERT_TRUE(queue.push(i));
+  EXPECT_TRUE(queue.pop_batch(out.data()));
+  EXPECT_EQ(out, (std::array<std::uint64_t, 2>{1, 2}));
+  EXPECT_EQ(queue.grab(out.data()), 2u);
+  EXPECT_EQ(out, (std::array<std::uint64_t, 2>{3, 4}));
+  EXPECT_EQ(queue.size(), 4u);
 }
 
 TEST(RunQueue, BehavesAsADequeThroughManyWraps) {
   std::mt19937 random(7);
   Small queue;
   std::deque<std::uint64_t> model;
-  std::array<std::uint64_t, Small::kHalf> out{};
+  std::array<std::uint64_t, Small::kBatch> out{};
   std::uint64_t next = 1;
   for (int step = 0; step < 200'000; ++step) {
     switch (random() % 5) {
@@ -84,7 +96,7 @@ TEST(RunQueue, BehavesAsADequeThroughManyWraps) {
       }
       case 4: {
         const bool full = model.size() == 4;
-        ASSERT_EQ(queue.pop_half(out.data()), full);
+        ASSERT_EQ(queue.pop_batch(out.data()), full);
         for (std::size_t i = 0; full && i < 2; ++i) {
           ASSERT_EQ(out[i], model.front());
           model.pop_front();
@@ -97,9 +109,10 @@ TEST(RunQueue, BehavesAsADequeThroughManyWraps) {
 }
 
 // One owner pushes and pops, thieves grab: each item is taken exactly once.
-template <std::uint32_t kCapacity>
+template <std::uint32_t kCapacity, std::uint32_t kLongest = kCapacity>
 void lose_nothing(std::uint64_t items, int thieves) {
-  RunQueue<std::uint64_t, kCapacity> queue;
+  using Queue = RunQueue<std::uint64_t, kCapacity, kLongest>;
+  Queue queue;
   std::vector<std::atomic<std::uint32_t>> seen(items + 1);
   std::atomic<std::uint64_t> taken{0};
   const auto take = [&](std::uint64_t item) {
@@ -109,7 +122,7 @@ void lose_nothing(std::uint64_t items, int thieves) {
   std::vector<std::thread> threads;
   for (int i = 0; i < thieves; ++i) {
     threads.emplace_back([&] {
-      std::array<std::uint64_t, kCapacity / 2> out{};
+      std::array<std::uint64_t, Queue::kBatch> out{};
       while (taken.load(std::memory_order_relaxed) < items) {
         const std::uint32_t count = queue.grab(out.data());
         for (std::uint32_t k = 0; k < count; ++k) take(out[k]);
@@ -117,10 +130,10 @@ void lose_nothing(std::uint64_t items, int thieves) {
       }
     });
   }
-  std::array<std::uint64_t, kCapacity / 2> half{};
+  std::array<std::uint64_t, Queue::kBatch> half{};
   for (std::uint64_t item = 1; item <= items; ++item) {
     while (!queue.push(item)) {
-      if (queue.pop_half(half.data())) {
+      if (queue.pop_batch(half.data())) {
         for (const std::uint64_t moved : half) take(moved);
       }
     }
@@ -135,7 +148,7 @@ void lose_nothing(std::uint64_t items, int thieves) {
 }
 
 TEST(RunQueue, ThievesAndOwnerTakeEachItemOnceSmall) { lose_nothing<4>(200'000, 3); }
-TEST(RunQueue, ThievesAndOwnerTakeEachItemOnce) { lose_nothing<256>(500'000, 3); }
+TEST(RunQueue, ThievesAndOwnerTakeEachItemOnce) { lose_nothing<256, 32>(500'000, 3); }
 
 }  // namespace
 }  // namespace creel::sched
