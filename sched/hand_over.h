@@ -27,6 +27,7 @@
 
 #include "creel/sched/bind_stack.h"
 #include "creel/sched/park.h"
+#include "creel/sched/prefetch.h"
 #include "creel/sched/scheduler.h"
 #include "creel/tracer/hook.h"
 
@@ -45,7 +46,7 @@ inline Fiber* take_local(const Scheduler& s, Processor& proc, bool& inherits) no
   inherits = false;
   Fiber* next = proc.runnext.load(std::memory_order_relaxed);
   if (alone(s)) {
-    if (next == nullptr) return proc.queue.pop_alone();
+    if (next == nullptr) return proc.queue.pop_alone(prefetch_next);
     proc.runnext.store(nullptr, std::memory_order_relaxed);
     inherits = true;
     return next;

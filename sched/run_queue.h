@@ -29,6 +29,7 @@ class RunQueue {
   static_assert(kCapacity >= 2 && (kCapacity & (kCapacity - 1)) == 0, "index masking needs a power of two");
 
  public:
+  static constexpr std::uint32_t kFew = 64;  // so many fibers stay in the first cache by themselves
   static constexpr std::uint32_t kBatch = kCapacity / 2 < kLongest ? kCapacity / 2 : kLongest;
 
   // Appends `item`. Returns false when full: the caller then takes a batch out by pop_batch(). Caller: owner.
@@ -54,12 +55,20 @@ class RunQueue {
   }
 
   // pop() while nobody else may take from the queue: without an atomic read-modify-write, which is half the cost of a
-  // yield. Caller: owner, where no thief exists (alone() in hand_over.h).
-  [[nodiscard]] T pop_alone() noexcept {
+  // yield. When more than kFew items stay, `look_ahead(next, later)` is given the next one and one further back, to bring
+  // them towards the caches. Caller: owner, where no thief exists (alone() in hand_over.h).
+  template <typename LookAhead>
+  [[nodiscard]] T pop_alone(LookAhead look_ahead) noexcept {
+    constexpr std::uint32_t kLater = 4;
     const std::uint32_t head = head_.load(std::memory_order_relaxed);
-    if (head == tail_.load(std::memory_order_relaxed)) return T{};
+    const std::uint32_t size = tail_.load(std::memory_order_relaxed) - head;
+    if (size == 0) return T{};
     T item = slots_[head % kCapacity].load(std::memory_order_relaxed);
     head_.store(head + 1, std::memory_order_release);  // as in pop()
+    if (size > kFew) [[unlikely]] {
+      look_ahead(slots_[(head + 1) % kCapacity].load(std::memory_order_relaxed),
+                 slots_[(head + kLater) % kCapacity].load(std::memory_order_relaxed));
+    }
     return item;
   }
 

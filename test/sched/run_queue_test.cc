@@ -63,6 +63,30 @@ TEST(RunQueue, BatchesAreNoLongerThanAskedFor) {
   EXPECT_EQ(queue.size(), 4u);
 }
 
+TEST(RunQueue, PopAloneLooksAheadInALongQueueOnly) {
+  RunQueue<std::uint64_t, 128> queue;
+  using Queue = decltype(queue);
+  std::uint64_t pushed = 0;
+  std::uint64_t popped = 0;
+  for (int round = 0; round < 5; ++round) {  // the indices wrap
+    while (queue.push(pushed + 1)) ++pushed;
+    while (!queue.empty()) {
+      bool looked = false;
+      const std::uint32_t size = queue.size();
+      ASSERT_EQ(queue.pop_alone([&](std::uint64_t next, std::uint64_t later) {
+        looked = true;
+        EXPECT_EQ(next, popped + 2);
+        EXPECT_EQ(later, popped + 5);
+      }),
+                popped + 1);
+      EXPECT_EQ(looked, size > Queue::kFew);
+      ++popped;
+    }
+    EXPECT_EQ(queue.pop_alone([](std::uint64_t, std::uint64_t) { FAIL(); }), 0u);
+  }
+  EXPECT_EQ(popped, 5u * 128);
+}
+
 TEST(RunQueue, BehavesAsADequeThroughManyWraps) {
   std::mt19937 random(7);
   Small queue;
