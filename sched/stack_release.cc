@@ -209,21 +209,24 @@ void StackPool::chill(SizeClass& size_class, Stack* chunk) noexcept {
 void StackPool::reset(SizeClass& size_class, Slab& slab) noexcept {
   void* const base = reinterpret_cast<void*>(slab.base.load(std::memory_order_relaxed));
   const std::size_t bytes = slab.bytes.load(std::memory_order_relaxed);
-  if (system_.map(base, bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED) == MAP_FAILED) {
-    if (!slab.in_cold_list) {
-      slab.in_cold_list = true;
-      slab.next_cold = size_class.cold_slabs;
-      size_class.cold_slabs = &slab;
-    }
-    return;  // the stacks stay cold, with their guards
-  }
-  static_cast<void>(system_.advise(base, bytes, MADV_NOHUGEPAGE));
   const std::uint32_t carved = slab.carved.load(std::memory_order_relaxed);
   size_class.carved -= carved;
   size_class.free -= carved;
   slab.cold = 0;
   slab.cold_bits.fill(0);
   slab.carved.store(0, std::memory_order_relaxed);
+  if (system_.map(base, bytes, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK | MAP_FIXED) == MAP_FAILED) {
+    // The kernel may have taken the old mapping away before it failed, and given the range to others since: nothing here
+    // touches it again. What is left of it stays mapped to the end of the process.
+    size_class.mapped_bytes -= bytes;
+#if defined(CREEL_ASAN)
+    __lsan_unregister_root_region(base, bytes);
+#endif
+    slab.bytes.store(0, std::memory_order_relaxed);
+    slab.capacity = 0;
+    return;
+  }
+  static_cast<void>(system_.advise(base, bytes, MADV_NOHUGEPAGE));
   if (!slab.in_open_list) {
     slab.in_open_list = true;
     slab.next_open = size_class.open_slabs;

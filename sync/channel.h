@@ -290,10 +290,11 @@ class Channel {
     return received(parcel, core_.recv(parcel.address(), limit.endless() ? nullptr : &limit));
   }
   static Received<T> received(sync::Parcel<T>& parcel, sync::ChannelResult result) {
-    if (result == sync::ChannelResult::kClosed) return Received<T>::closed_channel();
-    if (result == sync::ChannelResult::kBlocked) return {};
-    parcel.received();
-    return Received<T>(parcel.take());
+    if (result == sync::ChannelResult::kDone) {
+      parcel.received();
+      return Received<T>(parcel.take());
+    }
+    return result == sync::ChannelResult::kClosed ? Received<T>::closed_channel() : Received<T>();
   }
 
   sync::ChannelCore core_;

@@ -325,6 +325,49 @@ TEST(StackPoolErrors, SmallerSlabsFitWhereLargeOnesDoNot) {
   for (Stack* stack : stacks) pool.release(stack);
 }
 
+// The kernel may unmap what was there before it fails, and somebody else may get the range.
+std::vector<std::pair<std::uintptr_t, std::size_t>> others_ranges;
+
+TEST(StackPoolErrors, RangeLostInARemapIsNotTouchedAgain) {
+  static const StackSystem system = [] {
+    StackSystem s = StackSystem::real();
+    s.map = [](void* address, std::size_t bytes, int flags) noexcept -> void* {
+      if ((flags & MAP_FIXED) == 0) return StackSystem::real().map(address, bytes, flags);
+      void* const others = StackSystem::real().map(address, bytes, flags);
+      static_cast<volatile char*>(others)[bytes / 2] = 42;
+      others_ranges.emplace_back(reinterpret_cast<std::uintptr_t>(address), bytes);
+      errno = ENOMEM;
+      return MAP_FAILED;
+    };
+    return s;
+  }();
+  others_ranges.clear();
+  {
+    StackPool pool(kSize, GuardKind::kAuto, system);
+    std::vector<Stack*> stacks;
+    constexpr std::size_t kStacks = 8192;
+    for (std::size_t i = 0; i < kStacks; ++i) stacks.push_back(must_allocate(pool));
+    for (Stack* stack : stacks) pool.release(stack);
+    const std::size_t mapped = pool.stats().mapped_bytes;
+    scavenge_all(pool);
+    ASSERT_FALSE(others_ranges.empty()) << "no slab was wholly given back";
+    EXPECT_LT(pool.stats().mapped_bytes, mapped);
+    for (Stack*& stack : stacks) stack = must_allocate(pool);
+    for (Stack* stack : stacks) {
+      for (const auto& [base, bytes] : others_ranges) {
+        EXPECT_FALSE(stack->bounds.low >= base && stack->bounds.low < base + bytes);
+      }
+      touch(*stack, 512);
+    }
+    for (Stack* stack : stacks) pool.release(stack);
+    scavenge_all(pool);
+  }
+  for (const auto& [base, bytes] : others_ranges) {
+    EXPECT_EQ(reinterpret_cast<volatile char*>(base)[bytes / 2], 42);
+    ASSERT_EQ(munmap(reinterpret_cast<void*>(base), bytes), 0);
+  }
+}
+
 TEST(StackPoolErrors, OldKernelFallsBackToProtection) {
   static const StackSystem system = [] {
     StackSystem s = StackSystem::real();
