@@ -5,8 +5,11 @@
 // accepts and closes.
 
 #include <array>
+#include <cstdint>
+#include <functional>
 #include <span>
 #include <system_error>
+#include <utility>
 
 #include <creel/creel.h>
 
@@ -29,11 +32,13 @@ void echo(TcpStream& stream) {
   }
 }
 
-void measure(bench::Run& run, bench::Load& load, std::int64_t total) {
+// `before_end` is called while the connections are still there.
+void measure(bench::Run& run, bench::Load& load, std::int64_t total, const std::function<void()>& before_end = [] {}) {
   load.start();
   creel::blocking([&] { load.await_ready(); });
   run.measure(total, [&] { creel::blocking([&] { load.run(); }); });
   load.report(run);
+  before_end();
   creel::blocking([&] { load.finish(); });
 }
 
@@ -71,6 +76,24 @@ void accept_server(bench::Run& run) {
   wg.wait();
 }
 
+// What a connection costs while it is open: ten thousand of them, each of which has echoed ten times.
+void held_connections(bench::Run& run) {
+  const std::int64_t connections = run.count(10'000);
+  TcpListener listener = TcpListener::bind("127.0.0.1:0");
+  creel::WaitGroup wg;
+  wg.go([&] {
+    for (std::int64_t i = 0; i < connections; ++i) {
+      wg.go([stream = listener.accept()]() mutable { echo(stream); });
+    }
+  });
+  const std::int64_t before = bench::resident_bytes();
+  bench::Load load({"echo", listener.local_address().port(), connections, 10 * connections});
+  measure(run, load, 10 * connections,
+          [&] { run.set_value(static_cast<double>(bench::resident_bytes() - before) / static_cast<double>(connections)); });
+  wg.wait();
+}
+
+const bench::Registration kHeld{"tcp_held", "bytes/connection", &held_connections};
 const bench::Registration kAccept{"tcp_accept", "ns/connection", &accept_server};
 const bench::Registration kEcho1{"tcp_echo_1", "ns/request", &echo_server<1>};
 const bench::Registration kEcho1000{"tcp_echo_1000", "ns/request", &echo_server<1000>};

@@ -119,8 +119,7 @@ class Server {
   std::uint16_t port_ = 0;
 };
 
-void measure(bench::Run& run, std::int64_t connections, std::int64_t total) {
-  const bool echo = connections != 16;
+void measure(bench::Run& run, bool echo, std::int64_t connections, std::int64_t total) {
   Server server;
   bench::Load load({echo ? "echo" : "accept", server.port(), connections, total});
   load.start();
@@ -138,9 +137,9 @@ void measure(bench::Run& run, std::int64_t connections, std::int64_t total) {
 
 template <std::int64_t kConnections>
 void echo_server(bench::Run& run) {
-  measure(run, kConnections, run.count(kConnections == 1 ? 100'000 : 500'000));
+  measure(run, true, kConnections, run.count(kConnections == 1 ? 100'000 : 500'000));
 }
-void accept_server(bench::Run& run) { measure(run, 16, run.count(100'000)); }
+void accept_server(bench::Run& run) { measure(run, false, 16, run.count(100'000)); }
 
 const bench::Registration kAccept{"tcp_accept", "ns/connection", &accept_server};
 const bench::Registration kEcho1{"tcp_echo_1", "ns/request", &echo_server<1>};

@@ -20,6 +20,7 @@ var netBenchmarks = []benchmark{
 	{"tcp_echo_1", "ns/request", func(r *run) { echoServer(r, 1, r.count(100_000, 1)) }},
 	{"tcp_echo_1000", "ns/request", func(r *run) { echoServer(r, 1000, r.count(500_000, 1)) }},
 	{"tcp_echo_64", "ns/request", func(r *run) { echoServer(r, 64, r.count(500_000, 1)) }},
+	{"tcp_held", "bytes/connection", heldConnections},
 }
 
 func check(err error) {
@@ -28,8 +29,9 @@ func check(err error) {
 	}
 }
 
-// underLoad measures this process while bench_load ($CREEL_BENCH_LOAD) sends requests.
-func underLoad(r *run, mode string, listener net.Listener, connections, total int) {
+// underLoad measures this process while bench_load ($CREEL_BENCH_LOAD) sends requests. beforeEnd is called while the
+// connections are still there.
+func underLoad(r *run, mode string, listener net.Listener, connections, total int, beforeEnd func()) {
 	program := os.Getenv("CREEL_BENCH_LOAD")
 	if program == "" {
 		panic("CREEL_BENCH_LOAD is not set: give the path of bench_load")
@@ -57,6 +59,7 @@ func underLoad(r *run, mode string, listener net.Listener, connections, total in
 	check(err)
 	r.value = float64(wall) / float64(total)
 	r.metrics["cpu_ns"] = float64(r.cpu/time.Nanosecond) / float64(total)
+	beforeEnd()
 	check(input.Close())
 	check(load.Wait())
 }
@@ -75,7 +78,16 @@ func echo(connection net.Conn) {
 	}
 }
 
-func echoServer(r *run, connections, total int) {
+func echoServer(r *run, connections, total int) { echoUntil(r, connections, total, func() {}) }
+
+func heldConnections(r *run) {
+	connections := r.count(10_000, 1)
+	before, after := residentBytes(), 0
+	echoUntil(r, connections, 10*connections, func() { after = residentBytes() })
+	r.value = float64(after-before) / float64(connections)
+}
+
+func echoUntil(r *run, connections, total int, beforeEnd func()) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	check(err)
 	var wg sync.WaitGroup
@@ -91,7 +103,7 @@ func echoServer(r *run, connections, total int) {
 		}
 		wg.Done()
 	}()
-	underLoad(r, "echo", listener, connections, total)
+	underLoad(r, "echo", listener, connections, total, beforeEnd)
 	wg.Wait()
 }
 
@@ -114,7 +126,7 @@ func acceptServer(r *run) {
 			}()
 		}
 	}()
-	underLoad(r, "accept", listener, 16, r.count(100_000, 1))
+	underLoad(r, "accept", listener, 16, r.count(100_000, 1), func() {})
 	check(listener.Close())
 	wg.Wait()
 }
