@@ -49,7 +49,7 @@ void set_fault_hook(FaultHook hook) noexcept;
 [[nodiscard]] ssize_t send(int fd, const void* data, std::size_t size, int flags);  // without SIGPIPE
 [[nodiscard]] ssize_t recv_message(int fd, msghdr* message, int flags);
 [[nodiscard]] ssize_t send_message(int fd, const msghdr* message, int flags);  // without SIGPIPE
-[[nodiscard]] ssize_t send_file(int fd, int file, off_t* offset, std::size_t count);
+[[nodiscard]] ssize_t send_file(int fd, int file, off_t* offset, std::size_t count);  // without SIGPIPE
 [[nodiscard]] int shutdown(int fd, int how);
 int close(int fd);
 [[nodiscard]] int get_option(int fd, int level, int name, void* value, socklen_t* size);

@@ -3,6 +3,7 @@
 
 #include "creel/net/udp_socket.h"
 
+#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -55,7 +56,10 @@ UdpSocket UdpSocket::bind(const Address& address, const UdpOptions& options) {
 UdpSocket UdpSocket::connect(const Address& address, std::error_code& error) {
   static_cast<void>(sched::current_fiber("creel::net::UdpSocket::connect()"));
   detail::OwnedFile file(sys::socket(address.family(), SOCK_DGRAM, 0));
-  const int failed = file.get() < 0 ? file.get() : sys::connect(file.get(), address.data(), address.size());
+  int failed = 0;
+  do {  // interrupted: without a connection there is no attempt that goes on
+    failed = file.get() < 0 ? file.get() : sys::connect(file.get(), address.data(), address.size());
+  } while (failed == -EINPROGRESS);
   error = detail::to_error_code(-failed);
   if (error) return {};
   return UdpSocket(file.open("creel::net::UdpSocket::connect()", error));

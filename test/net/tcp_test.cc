@@ -439,6 +439,27 @@ TEST_P(TcpTest, PeerResetIsAnError) {
 }
 
 // Go: TestConnAndListener and testRacyWrite: concurrent writers do not mix.
+// Not by a signal, which would end the process.
+TEST_P(TcpTest, WritingToABrokenConnectionIsAnError) {
+  run([] {
+    char name[] = "/tmp/creel-tcp-XXXXXX";
+    const int file = ::mkstemp(name);
+    ASSERT_GE(file, 0);
+    ::unlink(name);
+    ASSERT_EQ(::write(file, "text", 4), 4);
+    Link link;
+    link.client.shutdown_write();
+    std::error_code error;
+    link.client.write_all("text", error);
+    EXPECT_EQ(error, std::errc::broken_pipe);
+    link.client.write_all(std::array<std::string_view, 2>{"te", "xt"}, error);
+    EXPECT_EQ(error, std::errc::broken_pipe);
+    EXPECT_EQ(link.client.send_file(file, 0, 4, error), 0u);
+    EXPECT_EQ(error, std::errc::broken_pipe);
+    ::close(file);
+  });
+}
+
 TEST_P(TcpTest, ConcurrentWritersDoNotMix) {
   run([] {
     Link link;
