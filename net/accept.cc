@@ -7,8 +7,10 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <optional>
 #include <string>
 
+#include "creel/net/cancellable.h"
 #include "creel/net/error.h"
 #include "creel/net/socket.h"
 #include "creel/net/sys.h"
@@ -42,11 +44,11 @@ bool lacks_room(int error) noexcept {
 }
 
 // The file of the next connection, or -error.
-int next_connection(Descriptor& listener) {
+int next_connection(Descriptor& listener, const Context* context) {
   std::chrono::milliseconds pause{0};
   for (;;) {
     const int result =
-        retry_ready(listener, Side::kRead, [&] { return sys::accept(listener.fd(), nullptr, nullptr); });
+        retry_ready(listener, Side::kRead, context, [&] { return sys::accept(listener.fd(), nullptr, nullptr); });
     if (result >= 0) return result;
     if (concerns_the_connection(-result)) continue;
     if (!lacks_room(-result)) return result;
@@ -55,18 +57,24 @@ int next_connection(Descriptor& listener) {
     }
     // The connection stays in the kernel's queue, of which there will be no new event: look again after a while.
     pause = std::clamp(pause * 2, kFirstPause, kLastPause);
-    if (const int error = listener.wait_until(Side::kRead, Clock::now() + pause)) return -error;
+    std::optional<CancelGuard> guard;
+    sync::CancelNode* const node = context == nullptr ? nullptr : context->canceller();
+    if (node != nullptr) guard.emplace(listener, Side::kRead, *node);
+    if (const int error = listener.wait_until(Side::kRead, Clock::now() + pause)) {
+      return -(error == ECANCELED ? error_of(*node) : error);
+    }
   }
 }
 
 }  // namespace
 
-Descriptor* accept_connection(Descriptor* listener, const char* what, std::error_code& error) {
+Descriptor* accept_connection(Descriptor* listener, const Context* context, const char* what,
+                              std::error_code& error) {
   error.clear();
   int result = -kClosed;
   if (listener != nullptr) {
     SideGuard guard(*listener, Side::kRead);
-    result = guard.error() != 0 ? -guard.error() : next_connection(*listener);
+    result = guard.error() != 0 ? -guard.error() : next_connection(*listener, context);
   }
   if (result < 0) {
     error = to_error_code(-result);

@@ -10,6 +10,7 @@
 #include <system_error>
 
 #include "creel/net/descriptor.h"
+#include "creel/sync/context.h"
 
 namespace creel::net::detail {
 
@@ -17,8 +18,10 @@ namespace creel::net::detail {
 //
 // A connection that was aborted before it was accepted is passed over. When the process, the system or memory has no
 // room for another file (EMFILE, ENFILE, ENOBUFS, ENOMEM) it logs that once, waits 5 ms, doubling up to 1 s, and tries
-// again until it succeeds, the deadline passes or the listener is closed: an accept loop neither spins nor ends.
+// again until it succeeds, the deadline passes, `context` (null: none) ends or the listener is closed: an accept loop
+// neither spins nor ends.
 // Caller: a fiber. Blocking: parks.
-[[nodiscard]] Descriptor* accept_connection(Descriptor* listener, const char* what, std::error_code& error);
+[[nodiscard]] Descriptor* accept_connection(Descriptor* listener, const Context* context, const char* what,
+                                            std::error_code& error);
 
 }  // namespace creel::net::detail

@@ -3,6 +3,7 @@
 
 #include "creel/net/datagram.h"
 
+#include "creel/net/cancellable.h"
 #include "creel/net/sys.h"
 
 namespace creel::net {
@@ -14,7 +15,7 @@ using detail::Side;
 using detail::SideGuard;
 
 std::size_t DatagramSocket::send_message(detail::Vectors& vectors, const sockaddr* to, socklen_t size,
-                                         std::error_code& error) {
+                                         const Context* context, std::error_code& error) {
   Descriptor* const d = descriptor();
   ssize_t result = -kClosed;
   if (d != nullptr) {
@@ -26,7 +27,7 @@ std::size_t DatagramSocket::send_message(detail::Vectors& vectors, const sockadd
       message.msg_namelen = size;
       message.msg_iov = vectors.data();
       message.msg_iovlen = vectors.count();
-      result = retry_ready(*d, Side::kWrite, [&] { return sys::send_message(d->fd(), &message, 0); });
+      result = retry_ready(*d, Side::kWrite, context, [&] { return sys::send_message(d->fd(), &message, 0); });
     }
   }
   error = detail::to_error_code(result < 0 ? static_cast<int>(-result) : 0);
@@ -34,7 +35,7 @@ std::size_t DatagramSocket::send_message(detail::Vectors& vectors, const sockadd
 }
 
 Message DatagramSocket::receive_message(detail::Vectors& vectors, sockaddr* from, socklen_t* size,
-                                        std::error_code& error) {
+                                        const Context* context, std::error_code& error) {
   Descriptor* const d = descriptor();
   ssize_t result = -kClosed;
   msghdr message{};
@@ -44,7 +45,7 @@ Message DatagramSocket::receive_message(detail::Vectors& vectors, sockaddr* from
     if (result == 0) {
       message.msg_iov = vectors.data();
       message.msg_iovlen = vectors.count();
-      result = retry_ready(*d, Side::kRead, [&] {
+      result = retry_ready(*d, Side::kRead, context, [&] {
         message.msg_name = from;
         message.msg_namelen = size != nullptr ? *size : 0;
         return sys::recv_message(d->fd(), &message, 0);

@@ -51,7 +51,9 @@ void Descriptor::leave() {
 int Descriptor::check_state(Side side) const noexcept {
   const std::uint32_t info = info_.load(std::memory_order_seq_cst);  // invariant 3
   if ((info & kClosing) != 0) return kClosed;
-  return (info & kExpired[index_of(side)]) != 0 ? ETIMEDOUT : 0;
+  if (info == 0) [[likely]] return 0;
+  if ((info & kExpired[index_of(side)]) != 0) return ETIMEDOUT;
+  return (info & kCancelled[index_of(side)]) != 0 ? ECANCELED : 0;
 }
 
 int Descriptor::prepare(Side side) noexcept {
@@ -63,6 +65,7 @@ int Descriptor::prepare(Side side) noexcept {
 }
 
 int Descriptor::wait(Side side) {
+  if (!polled_) [[unlikely]] return EAGAIN;
   auto& word = words_[index_of(side)];
   for (;;) {
     if (const int error = check_state(side)) return error;
@@ -129,9 +132,25 @@ void Descriptor::publish() noexcept {
   std::uint32_t info = closing_ ? kClosing : 0;
   for (const int side : {0, 1}) {
     if (deadline_[side] == kPast) info |= kExpired[side];
+    if (cancelled_[side]) info |= kCancelled[side];
   }
   info_.store(info, std::memory_order_seq_cst);  // invariant 3
 }
+
+void Descriptor::set_cancelled(Side side, bool on) noexcept {
+  Fiber* wake = nullptr;
+  {
+    std::lock_guard guard(lock_);
+    cancelled_[index_of(side)] = on;
+    publish();
+    if (on) wake = unblock(side, false);
+  }
+  if (wake != nullptr) sched::ready(wake);
+}
+
+void Descriptor::cancel(Side side) noexcept { set_cancelled(side, true); }
+
+void Descriptor::uncancel(Side side) noexcept { set_cancelled(side, false); }
 
 void Descriptor::expire(sched::Timer&, void* arg) {
   auto& self = *static_cast<Descriptor*>(arg);
@@ -166,6 +185,7 @@ void Descriptor::arm(int side, std::int64_t when) {
 
 int Descriptor::set_deadline(bool read, bool write, Clock::time_point when) {
   static_cast<void>(sched::current_fiber("setting a deadline"));
+  if (!polled_) return closed() ? kClosed : EOPNOTSUPP;
   std::int64_t value = when.time_since_epoch().count();
   if (when == Clock::time_point::max()) {
     value = kNone;
@@ -231,7 +251,7 @@ int Descriptor::close() {
   evict();
   if (mutex_.decref()) {
     destroy();
-  } else if (may_park()) {
+  } else if (polled_ && may_park()) {
     file_closed_.acquire();
   }
   return close_error_.load(std::memory_order_relaxed);  // ordered by the semaphore, or our own
@@ -239,8 +259,11 @@ int Descriptor::close() {
 
 void Descriptor::destroy() {
   if (destroyed_.exchange(true, std::memory_order_acq_rel)) return;  // acq_rel: once, also against orphan()
-  // Not taken out of the epoll set by name: closing does that. A copy of the file made by somebody else may still cause
-  // events, which invariant 5 tells from those of a successor.
+  // Not taken out of the epoll set by name unless it has to be: closing does that. A copy of the file made by somebody
+  // else may still cause events, which invariant 5 tells from those of a successor.
+  if (shared_ && polled_) {
+    if (EpollPoller* const poller = this->poller()) poller->forget(fd());
+  }
   const int error = -sys::close(fd_.exchange(-1, std::memory_order_relaxed));
   close_error_.store(error, std::memory_order_relaxed);
   file_closed_.release();
@@ -263,7 +286,10 @@ void Descriptor::open(int fd, EpollPoller* poller) noexcept {
   std::destroy_at(&file_closed_);
   std::construct_at(&file_closed_, 0);
   closing_ = false;
+  polled_ = true;
+  shared_ = false;
   for (const int side : {0, 1}) {
+    cancelled_[side] = false;
     deadline_[side] = kNone;
     armed_[side] = kNone;
     words_[side].store(kNil, std::memory_order_relaxed);

@@ -11,15 +11,15 @@
 //   Fiber*    it is parked
 //
 //   kNil -> kReady, kWaiting -> kReady, Fiber* -> kReady   the poller (the last one wakes the fiber)
-//   kWaiting -> kNil, Fiber* -> kNil                       a deadline or close (the last one wakes the fiber)
+//   kWaiting -> kNil, Fiber* -> kNil                       a deadline, cancel or close (the last one wakes the fiber)
 //   kReady -> kNil, kNil -> kWaiting                       the fiber, in wait()
 //   kWaiting -> Fiber*                                     the park's commit
 //
 // Invariants:
 //  1. One fiber at a time per side: it holds that side's lock (FdMutex).
 //  2. Who exchanges a Fiber* for something else, and only they, make that fiber ready, once.
-//  3. A deadline or close first publishes its bit in info_, then looks at the words; a fiber first writes kWaiting,
-//     then looks at info_. All four are sequentially consistent: one of the two sees the other, so no wake-up is lost.
+//  3. A deadline, cancel or close first publishes its bit in info_, then looks at the words; a fiber first writes
+//     kWaiting, then looks at info_. All four are sequentially consistent: one sees the other, no wake-up is lost.
 //  4. Readiness is a hint. Before a system call that may say EAGAIN the word is emptied (prepare), so an event from
 //     then on is kept; an event too many (a stale one, of the number's former file) costs one more EAGAIN. The poller
 //     never takes a lock.
@@ -55,6 +55,10 @@ namespace creel::net::detail {
 using sched::Clock;
 using sched::Fiber;
 
+// Whether the poller must serve a file (a socket), or calls on it may block their thread, in blocking sections, if it
+// does not (a regular file).
+enum class Polling : std::uint8_t { kRequired, kIfPossible, kNone };
+
 class alignas(sched::kCacheLine) Descriptor {
  public:
   Descriptor() noexcept;
@@ -72,23 +76,32 @@ class alignas(sched::kCacheLine) Descriptor {
   // Before the system call: kClosed, ETIMEDOUT if the side's deadline has passed, else 0, and forgets former readiness.
   // Requires: the side is entered.
   [[nodiscard]] int prepare(Side side) noexcept;
-  // After EAGAIN: parks until the side may be ready (0), its deadline passes (ETIMEDOUT) or the descriptor is closed.
-  // Requires: the side is entered. Trace: block "network".
+  // After EAGAIN: parks until the side may be ready (0), its deadline passes (ETIMEDOUT), it is cancelled (ECANCELED)
+  // or the descriptor is closed. EAGAIN for a file that the poller does not serve. Requires: the side is entered.
+  // Trace: block "network".
   [[nodiscard]] int wait(Side side);
   // wait() that also ends, with 0, at `when`.
   [[nodiscard]] int wait_until(Side side, Clock::time_point when);
 
+  // Ends the wait of the fiber that has entered the side, and further ones until uncancel(). Caller: anyone while that
+  // fiber is inside; neither parks nor is a safe point.
+  void cancel(Side side) noexcept;
+  void uncancel(Side side) noexcept;
+
   // Sets the deadline of the sides chosen; what waits now is concerned too. Clock::time_point::max(): none; past:
-  // expires at once. 0, kClosed, or ENOMEM (then there is no deadline). Caller: a fiber.
+  // expires at once. 0, kClosed, ENOMEM (then there is no deadline), or EOPNOTSUPP if the poller does not serve it.
+  // Caller: a fiber.
   [[nodiscard]] int set_deadline(bool read, bool write, Clock::time_point when);
 
-  // Ends all operations with kClosed and closes the file; a fiber waits until those operations have left and the file
-  // is closed. 0, kClosed if it was closed before, or close()'s errno. Caller: anyone; a thread that runs no fiber does
-  // not wait.
+  // Ends all operations with kClosed and closes the file. A fiber waits until they have left and the file is closed; not
+  // where the poller does not serve it: they cannot be ended, the last one to leave closes it. 0, kClosed if it was
+  // closed before, or close()'s errno. Caller: anyone; a thread that runs no fiber does not wait.
   int close();
 
   [[nodiscard]] int fd() const noexcept { return fd_.load(std::memory_order_relaxed); }
   [[nodiscard]] bool closed() const noexcept { return mutex_.closed(); }
+  // Whether the poller serves it.
+  [[nodiscard]] bool polled() const noexcept { return polled_; }
 
   // The only handle goes away: closes if need be; nobody may use the descriptor from here on.
   void drop_handle();
@@ -102,6 +115,11 @@ class alignas(sched::kCacheLine) Descriptor {
   [[nodiscard]] EpollPoller* poller() const noexcept { return poller_.load(std::memory_order_acquire); }
   // Starts a new life. Caller: has it from the pool.
   void open(int fd, EpollPoller* poller) noexcept;
+  // The poller does not serve it. Caller: still has it to itself.
+  void set_unpolled() noexcept { polled_ = false; }
+  // Others have the same open file (dup(2), another process): closing this number does not take it out of the epoll
+  // set. Caller: as above.
+  void set_shared() noexcept { shared_ = true; }
   // open() that failed: back to the pool, the file stays the caller's.
   void abandon() noexcept;
   // The runtime is over: closes the file; fibers that wait never run again. Caller: the poller's end, no worker runs.
@@ -115,12 +133,14 @@ class alignas(sched::kCacheLine) Descriptor {
   static constexpr std::uintptr_t kWaiting = 2;
   static constexpr std::uint32_t kClosing = 1;              // bits of info_
   static constexpr std::uint32_t kExpired[] = {2, 4};
+  static constexpr std::uint32_t kCancelled[] = {8, 16};
   static constexpr std::int64_t kNone = 0;                  // values of deadline_, beside a time in ns
   static constexpr std::int64_t kPast = -1;
 
   [[nodiscard]] int check_state(Side side) const noexcept;
   [[nodiscard]] Fiber* unblock(Side side, bool ready) noexcept;
   void publish() noexcept;  // requires lock_
+  void set_cancelled(Side side, bool on) noexcept;
   void arm(int side, std::int64_t when);
   void evict();
   void destroy();
@@ -135,12 +155,15 @@ class alignas(sched::kCacheLine) Descriptor {
   std::atomic<EpollPoller*> poller_{nullptr};
   std::atomic<std::uint32_t> sequence_{1};
   std::uint32_t index_ = 0;            // constant
+  bool polled_ = true;                 // constant from open() to the end
+  bool shared_ = false;                // likewise
   std::atomic<std::uint32_t> parts_{0};  // what still keeps it out of the pool: the open file, the handle
   std::atomic<bool> destroyed_{false};
   std::atomic<int> close_error_{0};
 
   sched::SpinLock lock_;
   bool closing_ = false;               // guarded by lock_
+  bool cancelled_[2] = {};             // guarded by lock_
   std::int64_t deadline_[2] = {};      // guarded by lock_
   sched::SpinLock timers_lock_;        // rank: before lock_ and the timer heaps'
   std::int64_t armed_[2] = {};         // what the timers were armed for; guarded by timers_lock_

@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "creel/net/cancellable.h"
 #include "creel/net/error.h"
 #include "creel/net/socket.h"
 #include "creel/net/sys.h"
@@ -49,9 +50,13 @@ class Cancel final : public DialObserver {
 };
 
 // Waits until the attempt under way has an outcome: 0 or an errno value.
-int await_connection(Descriptor& descriptor) {
+int await_connection(Descriptor& descriptor, const Context& context) {
+  std::optional<CancelGuard> guard;
+  if (context.canceller() != nullptr) guard.emplace(descriptor, Side::kWrite, *context.canceller());
   for (;;) {
-    if (const int error = descriptor.wait(Side::kWrite)) return error;
+    if (const int error = descriptor.wait(Side::kWrite)) {
+      return error == ECANCELED ? error_of(*context.canceller()) : error;
+    }
     int outcome = 0;
     socklen_t size = sizeof outcome;
     if (const int failed = sys::get_option(descriptor.fd(), SOL_SOCKET, SO_ERROR, &outcome, &size)) return -failed;
@@ -93,7 +98,8 @@ Descriptor* dial_one(const Address& address, Clock::time_point deadline, const D
         return nullptr;
       }
     }
-    Descriptor* descriptor = connect_file(file, address.data(), address.size(), deadline, cancel, error);
+    Descriptor* descriptor =
+        connect_file(file, address.data(), address.size(), deadline, options.context, cancel, error);
     constexpr int kRetries = 2;
     const bool with_itself = descriptor != nullptr && address.is_loopback() && is_self_connected(descriptor->fd());
     if (attempt == kRetries || !(with_itself || error == std::errc::address_not_available)) return descriptor;
@@ -119,6 +125,10 @@ Descriptor* dial_serial(std::span<const Address> addresses, const DialOptions& o
   for (std::size_t i = 0; i < addresses.size(); ++i) {
     if (cancel != nullptr && cancel->cancelled()) {
       if (!error) error = std::make_error_code(std::errc::timed_out);
+      return nullptr;
+    }
+    if (options.context.ended()) {
+      error = to_error_code(error_of(*options.context.canceller()));
       return nullptr;
     }
     std::error_code failed;
@@ -193,7 +203,7 @@ Descriptor* dial_parallel(std::span<const Address> primaries, std::span<const Ad
 }  // namespace
 
 Descriptor* connect_file(OwnedFile& file, const sockaddr* address, socklen_t size, Clock::time_point deadline,
-                         DialObserver* observer, std::error_code& error) {
+                         const Context& context, DialObserver* observer, std::error_code& error) {
   error.clear();
   const int started = sys::connect(file.get(), address, size);
   if (started != 0 && started != -EINPROGRESS && started != -EISCONN) {
@@ -208,7 +218,7 @@ Descriptor* connect_file(OwnedFile& file, const sockaddr* address, socklen_t siz
     if (observer != nullptr) observer->waiting(descriptor);
     {
       SideGuard guard(*descriptor, Side::kWrite);
-      failed = guard.error() != 0 ? guard.error() : await_connection(*descriptor);
+      failed = guard.error() != 0 ? guard.error() : await_connection(*descriptor, context);
     }
     if (observer != nullptr) observer->waiting(nullptr);
   }

@@ -16,6 +16,7 @@
 
 #include "creel/net/address.h"
 #include "creel/net/descriptor.h"
+#include "creel/sync/context.h"
 
 namespace creel::net::detail {
 
@@ -23,6 +24,7 @@ struct DialOptions {
   sched::Clock::time_point deadline = sched::Clock::time_point::max();
   std::chrono::nanoseconds fallback_delay = std::chrono::milliseconds(300);
   bool nodelay = true;
+  Context context = {};  // ends the attempts, too
 };
 
 // A connected descriptor, or null and `error` set: that of the first address. Caller: a fiber. Blocking: parks.
@@ -38,7 +40,7 @@ struct DialObserver {
   ~DialObserver() = default;
 };
 [[nodiscard]] Descriptor* connect_file(class OwnedFile& file, const sockaddr* address, socklen_t size,
-                                       sched::Clock::time_point deadline, DialObserver* observer,
-                                       std::error_code& error);
+                                       sched::Clock::time_point deadline, const Context& context,
+                                       DialObserver* observer, std::error_code& error);
 
 }  // namespace creel::net::detail

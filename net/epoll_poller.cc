@@ -47,10 +47,10 @@ EpollPoller& EpollPoller::current(const char* what) {
 }
 
 EpollPoller::~EpollPoller() {
-  if (!made_.load(std::memory_order_seq_cst)) return;
   DescriptorPool::instance().for_each([this](Descriptor& descriptor) {
     if (descriptor.poller() == this) descriptor.orphan();
   });
+  if (!made_.load(std::memory_order_seq_cst)) return;
   ::close(epoll_);
   ::close(event_);
 }
@@ -78,9 +78,10 @@ int EpollPoller::make() {
   return 0;
 }
 
-Descriptor* EpollPoller::open(int fd, std::error_code& error) {
+Descriptor* EpollPoller::open(int fd, std::error_code& error, detail::Polling wanted) {
   error.clear();
-  int failed = made_.load(std::memory_order_acquire) ? 0 : make();
+  const bool register_it = wanted != detail::Polling::kNone;
+  int failed = !register_it || made_.load(std::memory_order_acquire) ? 0 : make();
   Descriptor* descriptor = nullptr;
   if (failed == 0) {
     try {
@@ -92,13 +93,19 @@ Descriptor* EpollPoller::open(int fd, std::error_code& error) {
   }
   if (failed == 0) {
     descriptor->open(fd, this);
-    failed = -sys::epoll_add(epoll_, fd, registration(*descriptor));
+    if (register_it) failed = -sys::epoll_add(epoll_, fd, registration(*descriptor));
+    if (!register_it || (failed == EPERM && wanted == detail::Polling::kIfPossible)) {
+      descriptor->set_unpolled();
+      return descriptor;
+    }
     if (failed == 0) return descriptor;
     descriptor->abandon();
   }
   error = detail::to_error_code(failed);
   return nullptr;
 }
+
+void EpollPoller::forget(int fd) noexcept { sys::epoll_remove(epoll_, fd); }
 
 void EpollPoller::renew(Descriptor& descriptor) noexcept {
   const int result = sys::epoll_renew(epoll_, descriptor.fd(), registration(descriptor));

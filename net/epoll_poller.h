@@ -47,9 +47,13 @@ class EpollPoller final : public sched::Poller {
   // `what`.
   [[nodiscard]] static EpollPoller& current(const char* what);
 
-  // Registers `fd` (non-blocking, one that epoll accepts), which the descriptor owns from then on; null and `error`
-  // set: it is still the caller's.
-  [[nodiscard]] detail::Descriptor* open(int fd, std::error_code& error);
+  // Registers `fd` (non-blocking), which the descriptor owns from then on; null and `error` set: it is still the
+  // caller's. A file that epoll does not take is an error, or goes without, as `wanted`.
+  [[nodiscard]] detail::Descriptor* open(int fd, std::error_code& error,
+                                         detail::Polling wanted = detail::Polling::kRequired);
+
+  // Takes a file out of the epoll set.
+  void forget(int fd) noexcept;
 
   // Around a fiber's park (invariant 4). Caller: that fiber.
   void add_waiter() noexcept { waiters_.fetch_add(1, std::memory_order_seq_cst); }

@@ -12,6 +12,7 @@
 #include <string>
 #include <utility>
 
+#include "creel/net/cancellable.h"
 #include "creel/net/epoll_poller.h"
 #include "creel/net/error.h"
 #include "creel/net/sys.h"
@@ -93,8 +94,12 @@ std::vector<Address> resolve(std::string_view host_port, const ResolveOptions& o
     look_up(*lookup);
     poller.resolver_permits().release();
   });
-  if (!lookup->done.wait_until(options.deadline)) {
-    error = std::make_error_code(std::errc::timed_out);
+  // The deadline as part of the context: one wait for both.
+  const Context limit = options.deadline == sched::Clock::time_point::max()
+                            ? options.context
+                            : options.context.with_deadline(options.deadline);
+  if (!lookup->done.wait(limit)) {
+    error = detail::to_error_code(detail::error_of(*limit.canceller()));
     return {};
   }
   error = lookup->error;

@@ -6,31 +6,9 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "creel/net/epoll_poller.h"
 #include "creel/net/sys.h"
 
 namespace creel::net {
-
-void Socket::close(std::error_code& error) {
-  error = detail::to_error_code(descriptor_ == nullptr ? detail::kClosed : descriptor_->close());
-}
-
-void Socket::close() {
-  std::error_code error;
-  close(error);
-  detail::throw_if(error, "creel::net: close");
-}
-
-void Socket::set(bool read, bool write, Deadline deadline, std::error_code& error) {
-  error = detail::to_error_code(descriptor_ == nullptr ? detail::kClosed
-                                                       : descriptor_->set_deadline(read, write, deadline.when()));
-}
-
-void Socket::set(bool read, bool write, Deadline deadline) {
-  std::error_code error;
-  set(read, write, deadline, error);
-  detail::throw_if(error, "creel::net: set_deadline");
-}
 
 void Socket::set_option(int level, int name, int value, std::error_code& error) {
   with_file([&](int fd) { return detail::set_int(fd, level, name, value); }, error);
@@ -61,16 +39,6 @@ int Socket::option(int level, int name) const {
 }
 
 namespace detail {
-
-OwnedFile::~OwnedFile() {
-  if (fd_ >= 0) sys::close(fd_);
-}
-
-Descriptor* OwnedFile::open(const char* what, std::error_code& error) {
-  Descriptor* descriptor = EpollPoller::current(what).open(fd_, error);
-  if (descriptor != nullptr) fd_ = -1;
-  return descriptor;
-}
 
 int set_int(int fd, int level, int name, int value) { return sys::set_option(fd, level, name, &value, sizeof value); }
 

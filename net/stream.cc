@@ -10,26 +10,14 @@
 namespace creel::net {
 
 using detail::Descriptor;
-using detail::kClosed;
+using detail::outcome;
 using detail::retry_ready;
 using detail::Side;
-using detail::SideGuard;
-using detail::to_error_code;
 
 namespace {
 
-// The bytes moved; sets or clears `error`.
-std::size_t outcome(ssize_t result, std::error_code& error) noexcept {
-  if (result >= 0) [[likely]] {
-    error.clear();
-    return static_cast<std::size_t>(result);
-  }
-  error = to_error_code(static_cast<int>(-result));
-  return 0;
-}
-
-ssize_t read_now(Descriptor& d, iovec* vectors, std::size_t count) {
-  return retry_ready(d, Side::kRead, [&]() -> ssize_t {
+ssize_t read_now(Descriptor& d, iovec* vectors, std::size_t count, const Context* context) {
+  return retry_ready(d, Side::kRead, context, [&]() -> ssize_t {
     if (count == 1) return sys::recv(d.fd(), vectors->iov_base, vectors->iov_len, 0);
     msghdr message{};
     message.msg_iov = vectors;
@@ -38,11 +26,11 @@ ssize_t read_now(Descriptor& d, iovec* vectors, std::size_t count) {
   });
 }
 
-ssize_t write_now(Descriptor& d, const iovec* vectors, std::size_t count) {
-  return retry_ready(d, Side::kWrite, [&]() -> ssize_t {
+ssize_t write_now(Descriptor& d, iovec* vectors, std::size_t count, const Context* context) {
+  return retry_ready(d, Side::kWrite, context, [&]() -> ssize_t {
     if (count == 1) return sys::send(d.fd(), vectors->iov_base, vectors->iov_len, 0);
     msghdr message{};
-    message.msg_iov = const_cast<iovec*>(vectors);
+    message.msg_iov = vectors;
     message.msg_iovlen = count;
     return sys::send_message(d.fd(), &message, 0);
   });
@@ -50,48 +38,31 @@ ssize_t write_now(Descriptor& d, const iovec* vectors, std::size_t count) {
 
 }  // namespace
 
-StreamSocket::Exclusive::Exclusive(StreamSocket& socket, Side side, std::error_code& error) : side_(side) {
-  Descriptor* const d = socket.descriptor();
-  const int failed = d == nullptr ? kClosed : d->enter(side);
-  if (failed == 0) {
-    entered_ = d;
-  } else {
-    error = to_error_code(failed);
-  }
+std::size_t StreamSocket::read(iovec* vectors, std::size_t count, const Context* context, std::error_code& error) {
+  return detail::with_side(descriptor(), Side::kRead, error, [&](Descriptor& d) -> ssize_t {
+    return count == 0 ? 0 : read_now(d, vectors, count, context);
+  });
 }
 
-StreamSocket::Exclusive::~Exclusive() {
-  if (entered_ != nullptr) entered_->leave(side_);
+std::size_t StreamSocket::write(iovec* vectors, std::size_t count, const Context* context, std::error_code& error) {
+  return detail::with_side(descriptor(), Side::kWrite, error, [&](Descriptor& d) -> ssize_t {
+    return count == 0 ? 0 : write_now(d, vectors, count, context);
+  });
 }
 
-std::size_t StreamSocket::read(iovec* vectors, std::size_t count, std::error_code& error) {
-  Descriptor* const d = descriptor();
-  if (d == nullptr) return outcome(-kClosed, error);
-  SideGuard guard(*d, Side::kRead);
-  if (guard.error() != 0) return outcome(-guard.error(), error);
-  return outcome(count == 0 ? 0 : read_now(*d, vectors, count), error);
+std::size_t StreamSocket::read_entered(iovec* vectors, std::size_t count, const Context* context,
+                                       std::error_code& error) {
+  return outcome(read_now(*descriptor(), vectors, count, context), error);
 }
 
-std::size_t StreamSocket::write(iovec* vectors, std::size_t count, std::error_code& error) {
-  Descriptor* const d = descriptor();
-  if (d == nullptr) return outcome(-kClosed, error);
-  SideGuard guard(*d, Side::kWrite);
-  if (guard.error() != 0) return outcome(-guard.error(), error);
-  return outcome(count == 0 ? 0 : write_now(*d, vectors, count), error);
-}
-
-std::size_t StreamSocket::read_entered(iovec* vectors, std::size_t count, std::error_code& error) {
-  return outcome(read_now(*descriptor(), vectors, count), error);
-}
-
-std::size_t StreamSocket::write_entered(iovec* vectors, std::size_t count, std::error_code& error) {
-  return outcome(write_now(*descriptor(), vectors, count), error);
+std::size_t StreamSocket::write_entered(iovec* vectors, std::size_t count, const Context* context,
+                                        std::error_code& error) {
+  return outcome(write_now(*descriptor(), vectors, count, context), error);
 }
 
 std::uint64_t StreamSocket::send_file(int file, std::int64_t offset, std::uint64_t count, std::error_code& error) {
   constexpr std::uint64_t kStep = 1u << 20;  // a call keeps the processor for no longer than that takes
-  error.clear();
-  Exclusive guard(*this, Side::kWrite, error);
+  detail::Exclusive guard(descriptor(), Side::kWrite, error);
   if (error) return 0;
   Descriptor& d = *descriptor();
   off_t position = offset;

@@ -16,38 +16,13 @@
 #include <cerrno>
 #include <ctime>
 
+#include "creel/net/sys_call.h"
 #include "creel/sched/blocking.h"
 
 namespace creel::net::sys {
 namespace {
 
 std::atomic<FaultHook> fault_hook{nullptr};  // release/acquire: what the test set up before is seen by the hook
-
-Fault ask(Call call, int fd) noexcept {
-  const FaultHook hook = fault_hook.load(std::memory_order_acquire);
-  if (hook == nullptr) [[likely]] return {};
-  return hook(call, fd);
-}
-
-// Result or -errno of `f(limit)`, retried on EINTR. The thread does not change inside.
-template <typename F>
-inline ssize_t repeat(Call call, int fd, F f) noexcept {
-  for (;;) {
-    const Fault fault = ask(call, fd);
-    if (fault.error == EINTR) continue;
-    if (fault.error != 0) return -fault.error;
-    const ssize_t result = f(fault.limit);
-    if (result >= 0) return result;
-    const int error = errno;
-    if (error != EINTR) return -error;
-  }
-}
-
-template <typename F>
-inline ssize_t traced(Call call, int fd, F f) {
-  sched::BlockingSection section;
-  return repeat(call, fd, f);
-}
 
 // A message of which only the first `limit` bytes are moved.
 class LimitedMessage {
@@ -104,6 +79,12 @@ class PipeSignalBlocked {
 constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
 
 }  // namespace
+
+Fault ask(Call call, int fd) noexcept {
+  const FaultHook hook = fault_hook.load(std::memory_order_acquire);
+  if (hook == nullptr) [[likely]] return {};
+  return hook(call, fd);
+}
 
 void set_fault_hook(FaultHook hook) noexcept { fault_hook.store(hook, std::memory_order_release); }
 
@@ -226,6 +207,8 @@ int injected(Call call) noexcept { return ask(call, -1).error; }
   return ::epoll_ctl(epoll, EPOLL_CTL_MOD, fd, &event) == 0 ? 0 : -errno;
 }
 
+[[gnu::noinline]] void epoll_remove(int epoll, int fd) noexcept { ::epoll_ctl(epoll, EPOLL_CTL_DEL, fd, nullptr); }
+
 namespace {
 
 // Milliseconds for epoll_wait: rounded up below one (else the caller would spin), else down (it looks at the time
@@ -239,7 +222,7 @@ int to_milliseconds(std::int64_t ns) noexcept {
 
 [[gnu::noinline]] int epoll_wait(int epoll, epoll_event* events, int count, std::int64_t timeout_ns) noexcept {
   if (const int error = ask(Call::kEpollWait, epoll).error) return -error;
-#ifdef SYS_epoll_pwait2
+#if defined(SYS_epoll_pwait2) && !defined(CREEL_TSAN)  // the sanitizer does not know it, and puts signals off meanwhile
   // Nanoseconds, from Linux 5.11 on; a timer would else be up to a millisecond late.
   static std::atomic<bool> precise{true};  // relaxed: a stale value costs one failed call
   if (timeout_ns > 0 && precise.load(std::memory_order_relaxed)) {

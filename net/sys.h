@@ -26,6 +26,8 @@ namespace creel::net::sys {
 enum class Call : std::uint8_t {
   kSocket, kBind, kListen, kAccept, kConnect, kRead, kWrite, kSendFile, kShutdown, kClose, kGetOption, kSetOption,
   kEpollCreate, kEpollAdd, kEpollWait, kResolve,
+  // of os/ (os/sys.h); reading and writing are kRead and kWrite there, too
+  kOpen, kSeek, kStatus, kTruncate, kSync, kPipe, kRename, kUnlink, kDuplicate, kSpawn, kPidFd, kWaitChild, kKill,
 };
 
 // What a test wants of the next call: fail with `error` (an errno value; 0: go through), move at most `limit` bytes.
@@ -62,6 +64,7 @@ int close(int fd);
 [[nodiscard]] int epoll_add(int epoll, int fd, epoll_event event) noexcept;
 // Queues the present readiness of a registered descriptor again.
 [[nodiscard]] int epoll_renew(int epoll, int fd, epoll_event event) noexcept;
+void epoll_remove(int epoll, int fd) noexcept;
 // Waits up to `timeout_ns` (< 0: without limit). EINTR is returned, so the caller can work out the time left.
 [[nodiscard]] int epoll_wait(int epoll, epoll_event* events, int count, std::int64_t timeout_ns) noexcept;
 

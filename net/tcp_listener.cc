@@ -71,13 +71,20 @@ TcpListener TcpListener::bind(const Address& address, const ListenOptions& optio
   return listener;
 }
 
-TcpStream TcpListener::accept(std::error_code& error) {
-  return TcpStream(detail::accept_connection(descriptor(), "creel::net::TcpListener::accept()", error));
+TcpStream TcpListener::accept_one(const Context* context, std::error_code& error) {
+  return TcpStream(detail::accept_connection(descriptor(), context, "creel::net::TcpListener::accept()", error));
 }
 
 TcpStream TcpListener::accept() {
   std::error_code error;
   TcpStream stream = accept(error);
+  detail::throw_if(error, "creel::net::TcpListener::accept()");
+  return stream;
+}
+
+TcpStream TcpListener::accept(const Context& context) {
+  std::error_code error;
+  TcpStream stream = accept(context, error);
   detail::throw_if(error, "creel::net::TcpListener::accept()");
   return stream;
 }

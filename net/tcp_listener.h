@@ -40,14 +40,18 @@ class TcpListener : public Socket {
   [[nodiscard]] static TcpListener bind(const Address& address, const ListenOptions& options = {});
 
   // The next connection. Several fibers may wait. Errors: Errc::closed, std::errc::timed_out (the read deadline), what
-  // accept(2) reports but for want of files or memory, which it sits out (accept.h). Blocking: parks.
-  [[nodiscard]] TcpStream accept(std::error_code& error);
+  // accept(2) reports but for want of files or memory, which it sits out (accept.h); when the context ends
+  // std::errc::operation_canceled or timed_out. Blocking: parks.
+  [[nodiscard]] TcpStream accept(std::error_code& error) { return accept_one(nullptr, error); }
+  [[nodiscard]] TcpStream accept(const Context& context, std::error_code& error) { return accept_one(&context, error); }
   [[nodiscard]] TcpStream accept();
+  [[nodiscard]] TcpStream accept(const Context& context);
 
   [[nodiscard]] Address local_address() const;
 
  private:
   explicit TcpListener(detail::Descriptor* descriptor) noexcept : Socket(descriptor) {}
+  [[nodiscard]] TcpStream accept_one(const Context* context, std::error_code& error);
 };
 
 }  // namespace creel::net

@@ -19,13 +19,17 @@ namespace creel::net {
 namespace {
 
 detail::DialOptions dial_options(const ConnectOptions& options) {
-  return {.deadline = options.deadline.when(), .fallback_delay = options.fallback_delay, .nodelay = options.nodelay};
+  return {.deadline = options.deadline.when(),
+          .fallback_delay = options.fallback_delay,
+          .nodelay = options.nodelay,
+          .context = options.context};
 }
 
 }  // namespace
 
 TcpStream TcpStream::connect(std::string_view host_port, const ConnectOptions& options, std::error_code& error) {
-  const std::vector<Address> addresses = resolve(host_port, {.deadline = options.deadline.when()}, error);
+  const std::vector<Address> addresses =
+      resolve(host_port, {.deadline = options.deadline.when(), .context = options.context}, error);
   if (error) return {};
   return TcpStream(detail::dial_tcp(addresses, dial_options(options), error));
 }

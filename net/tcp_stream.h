@@ -6,6 +6,7 @@
 #pragma once
 
 #include <chrono>
+#include <concepts>
 #include <string_view>
 #include <system_error>
 
@@ -21,6 +22,8 @@ struct ConnectOptions {
   std::chrono::nanoseconds fallback_delay = std::chrono::milliseconds(300);
   // Small writes are sent at once (TCP_NODELAY), as Go does; off: the kernel may collect them.
   bool nodelay = true;
+  // Ends the look-up and the attempts: std::errc::operation_canceled or timed_out.
+  Context context = {};
 };
 
 class TcpStream : public StreamSocket {
@@ -29,14 +32,30 @@ class TcpStream : public StreamSocket {
   TcpStream() noexcept = default;
 
   // Connects to "host:port", a literal or a name. Errors: those of resolve() and connect(2), std::errc::timed_out.
-  // Caller: a fiber. Blocking: parks.
+  // Caller: a fiber. Blocking: parks. In the forms with a Context: templates, so that {} still means options.
   [[nodiscard]] static TcpStream connect(std::string_view host_port, const ConnectOptions& options,
                                          std::error_code& error);
   [[nodiscard]] static TcpStream connect(std::string_view host_port, std::error_code& error);
   [[nodiscard]] static TcpStream connect(std::string_view host_port, const ConnectOptions& options = {});
+  template <std::same_as<Context> C>
+  [[nodiscard]] static TcpStream connect(std::string_view host_port, const C& context, std::error_code& error) {
+    return connect(host_port, ConnectOptions{.context = context}, error);
+  }
+  template <std::same_as<Context> C>
+  [[nodiscard]] static TcpStream connect(std::string_view host_port, const C& context) {
+    return connect(host_port, ConnectOptions{.context = context});
+  }
   [[nodiscard]] static TcpStream connect(const Address& address, const ConnectOptions& options, std::error_code& error);
   [[nodiscard]] static TcpStream connect(const Address& address, std::error_code& error);
   [[nodiscard]] static TcpStream connect(const Address& address, const ConnectOptions& options = {});
+  template <std::same_as<Context> C>
+  [[nodiscard]] static TcpStream connect(const Address& address, const C& context, std::error_code& error) {
+    return connect(address, ConnectOptions{.context = context}, error);
+  }
+  template <std::same_as<Context> C>
+  [[nodiscard]] static TcpStream connect(const Address& address, const C& context) {
+    return connect(address, ConnectOptions{.context = context});
+  }
 
   [[nodiscard]] Address local_address(std::error_code& error) const;
   [[nodiscard]] Address local_address() const;

@@ -88,10 +88,11 @@ UdpSocket UdpSocket::connect(const Address& address) {
   return socket;
 }
 
-Message UdpSocket::receive_address(detail::Vectors& vectors, Address& from, std::error_code& error) {
+Message UdpSocket::receive_address(detail::Vectors& vectors, Address& from, const Context* context,
+                                   std::error_code& error) {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;
-  const Message message = receive_message(vectors, reinterpret_cast<sockaddr*>(&storage), &size, error);
+  const Message message = receive_message(vectors, reinterpret_cast<sockaddr*>(&storage), &size, context, error);
   if (!error) from = Address::from(reinterpret_cast<sockaddr*>(&storage), size).value_or(Address());
   return message;
 }

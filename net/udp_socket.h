@@ -38,12 +38,17 @@ class UdpSocket : public DatagramSocket {
   template <ConstBuffers B>
   std::size_t send_to(B&& buffers, const Address& to, std::error_code& error) {
     detail::Vectors vectors(buffers);
-    return send_message(vectors, to.data(), to.size(), error);
+    return send_message(vectors, to.data(), to.size(), nullptr, error);
   }
   template <ConstBuffers B>
-  std::size_t send_to(B&& buffers, const Address& to) {
+  std::size_t send_to(B&& buffers, const Address& to, const Context& context, std::error_code& error) {
+    detail::Vectors vectors(buffers);
+    return send_message(vectors, to.data(), to.size(), &context, error);
+  }
+  template <ConstBuffers B>
+  std::size_t send_to(B&& buffers, const Address& to, const Context& context = Context::background()) {
     std::error_code error;
-    const std::size_t sent = send_to(buffers, to, error);
+    const std::size_t sent = send_to(buffers, to, context, error);
     detail::throw_if(error, "creel::net: send_to");
     return sent;
   }
@@ -51,12 +56,17 @@ class UdpSocket : public DatagramSocket {
   template <MutableBuffers B>
   Message receive_from(B&& buffers, Address& from, std::error_code& error) {
     detail::Vectors vectors(buffers);
-    return receive_address(vectors, from, error);
+    return receive_address(vectors, from, nullptr, error);
   }
   template <MutableBuffers B>
-  Message receive_from(B&& buffers, Address& from) {
+  Message receive_from(B&& buffers, Address& from, const Context& context, std::error_code& error) {
+    detail::Vectors vectors(buffers);
+    return receive_address(vectors, from, &context, error);
+  }
+  template <MutableBuffers B>
+  Message receive_from(B&& buffers, Address& from, const Context& context = Context::background()) {
     std::error_code error;
-    const Message message = receive_from(buffers, from, error);
+    const Message message = receive_from(buffers, from, context, error);
     detail::throw_if(error, "creel::net: receive_from");
     return message;
   }
@@ -65,7 +75,7 @@ class UdpSocket : public DatagramSocket {
 
  private:
   explicit UdpSocket(detail::Descriptor* descriptor) noexcept : DatagramSocket(descriptor) {}
-  Message receive_address(detail::Vectors& vectors, Address& from, std::error_code& error);
+  Message receive_address(detail::Vectors& vectors, Address& from, const Context* context, std::error_code& error);
 };
 
 }  // namespace creel::net

@@ -13,6 +13,7 @@
 #include <cstring>
 
 #include "creel/net/accept.h"
+#include "creel/net/cancellable.h"
 #include "creel/net/dial.h"
 #include "creel/net/sys.h"
 #include "creel/sched/park.h"
@@ -55,7 +56,7 @@ int bind_file(const OwnedFile& file, const PathAddress& address) {
   return -sys::bind(file.get(), address.get(), address.size);
 }
 
-Descriptor* connect_path(int type, std::string_view path, std::error_code& error) {
+Descriptor* connect_path(int type, std::string_view path, const Context& context, std::error_code& error) {
   static_cast<void>(sched::current_fiber("creel::net: connect to a path"));
   const PathAddress address(path);
   error = detail::to_error_code(address.error);
@@ -66,9 +67,12 @@ Descriptor* connect_path(int type, std::string_view path, std::error_code& error
     error = detail::to_error_code(file.get() < 0 ? -file.get() : 0);
     if (error) return nullptr;
     Descriptor* descriptor =
-        detail::connect_file(file, address.get(), address.size, Clock::time_point::max(), nullptr, error);
+        detail::connect_file(file, address.get(), address.size, Clock::time_point::max(), context, nullptr, error);
     if (error != std::errc::resource_unavailable_try_again) return descriptor;
-    sched::sleep_for(pause);
+    if (!sleep_for(context, pause)) {
+      error = detail::to_error_code(detail::error_of(*context.canceller()));
+      return nullptr;
+    }
   }
 }
 
@@ -94,8 +98,19 @@ std::pair<Descriptor*, Descriptor*> open_pair(int type, const char* what) {
 
 }  // namespace
 
+UnixStream UnixStream::connect(std::string_view path, const Context& context, std::error_code& error) {
+  return UnixStream(connect_path(SOCK_STREAM, path, context, error));
+}
+
 UnixStream UnixStream::connect(std::string_view path, std::error_code& error) {
-  return UnixStream(connect_path(SOCK_STREAM, path, error));
+  return connect(path, Context::background(), error);
+}
+
+UnixStream UnixStream::connect(std::string_view path, const Context& context) {
+  std::error_code error;
+  UnixStream stream = connect(path, context, error);
+  if (error) fail_at(error, "creel::net::UnixStream::connect", path);
+  return stream;
 }
 
 UnixStream UnixStream::connect(std::string_view path) {
@@ -147,13 +162,20 @@ UnixListener UnixListener::bind(std::string_view path) {
   return listener;
 }
 
-UnixStream UnixListener::accept(std::error_code& error) {
-  return UnixStream(detail::accept_connection(descriptor(), "creel::net::UnixListener::accept()", error));
+UnixStream UnixListener::accept_one(const Context* context, std::error_code& error) {
+  return UnixStream(detail::accept_connection(descriptor(), context, "creel::net::UnixListener::accept()", error));
 }
 
 UnixStream UnixListener::accept() {
   std::error_code error;
   UnixStream stream = accept(error);
+  detail::throw_if(error, "creel::net::UnixListener::accept()");
+  return stream;
+}
+
+UnixStream UnixListener::accept(const Context& context) {
+  std::error_code error;
+  UnixStream stream = accept(context, error);
   detail::throw_if(error, "creel::net::UnixListener::accept()");
   return stream;
 }
@@ -186,7 +208,7 @@ UnixDatagram UnixDatagram::bind(std::string_view path) {
 }
 
 UnixDatagram UnixDatagram::connect(std::string_view path, std::error_code& error) {
-  return UnixDatagram(connect_path(SOCK_DGRAM, path, error));
+  return UnixDatagram(connect_path(SOCK_DGRAM, path, Context::background(), error));
 }
 
 UnixDatagram UnixDatagram::connect(std::string_view path) {
@@ -201,16 +223,18 @@ std::pair<UnixDatagram, UnixDatagram> UnixDatagram::pair() {
   return {UnixDatagram(first), UnixDatagram(second)};
 }
 
-std::size_t UnixDatagram::send_path(detail::Vectors& vectors, std::string_view path, std::error_code& error) {
+std::size_t UnixDatagram::send_path(detail::Vectors& vectors, std::string_view path, const Context* context,
+                                    std::error_code& error) {
   const PathAddress address(path);
   error = detail::to_error_code(address.error);
-  return error ? 0 : send_message(vectors, address.get(), address.size, error);
+  return error ? 0 : send_message(vectors, address.get(), address.size, context, error);
 }
 
-Message UnixDatagram::receive_path(detail::Vectors& vectors, std::string& from, std::error_code& error) {
+Message UnixDatagram::receive_path(detail::Vectors& vectors, std::string& from, const Context* context,
+                                   std::error_code& error) {
   sockaddr_un storage{};
   socklen_t size = sizeof storage;
-  const Message message = receive_message(vectors, reinterpret_cast<sockaddr*>(&storage), &size, error);
+  const Message message = receive_message(vectors, reinterpret_cast<sockaddr*>(&storage), &size, context, error);
   if (error) return message;
   from.clear();
   if (size > kPathAt) {

@@ -20,9 +20,11 @@ namespace creel::net {
 class UnixStream : public StreamSocket {
  public:
   UnixStream() noexcept = default;
-  // Connects to a listener. Waits until it has room in its queue. Caller: a fiber.
+  // Connects to a listener. Waits until it has room in its queue, or `context` ends. Caller: a fiber.
   [[nodiscard]] static UnixStream connect(std::string_view path, std::error_code& error);
+  [[nodiscard]] static UnixStream connect(std::string_view path, const Context& context, std::error_code& error);
   [[nodiscard]] static UnixStream connect(std::string_view path);
+  [[nodiscard]] static UnixStream connect(std::string_view path, const Context& context);
   // Two ends of one connection.
   [[nodiscard]] static std::pair<UnixStream, UnixStream> pair();
 
@@ -43,8 +45,12 @@ class UnixListener : public Socket {
   [[nodiscard]] static UnixListener bind(std::string_view path, std::error_code& error, int backlog = 4096);
   [[nodiscard]] static UnixListener bind(std::string_view path);
   // As TcpListener::accept().
-  [[nodiscard]] UnixStream accept(std::error_code& error);
+  [[nodiscard]] UnixStream accept(std::error_code& error) { return accept_one(nullptr, error); }
+  [[nodiscard]] UnixStream accept(const Context& context, std::error_code& error) {
+    return accept_one(&context, error);
+  }
   [[nodiscard]] UnixStream accept();
+  [[nodiscard]] UnixStream accept(const Context& context);
   // Closes, and removes the file.
   void close(std::error_code& error);
   void close();
@@ -52,6 +58,7 @@ class UnixListener : public Socket {
   void set_unlink_on_close(bool on) noexcept { unlink_ = on; }
 
  private:
+  [[nodiscard]] UnixStream accept_one(const Context* context, std::error_code& error);
   UnixListener(detail::Descriptor* descriptor, std::string_view path) : Socket(descriptor), path_(path) {}
 
   std::string path_;
@@ -72,12 +79,17 @@ class UnixDatagram : public DatagramSocket {
   template <ConstBuffers B>
   std::size_t send_to(B&& buffers, std::string_view path, std::error_code& error) {
     detail::Vectors vectors(buffers);
-    return send_path(vectors, path, error);
+    return send_path(vectors, path, nullptr, error);
   }
   template <ConstBuffers B>
-  std::size_t send_to(B&& buffers, std::string_view path) {
+  std::size_t send_to(B&& buffers, std::string_view path, const Context& context, std::error_code& error) {
+    detail::Vectors vectors(buffers);
+    return send_path(vectors, path, &context, error);
+  }
+  template <ConstBuffers B>
+  std::size_t send_to(B&& buffers, std::string_view path, const Context& context = Context::background()) {
     std::error_code error;
-    const std::size_t sent = send_to(buffers, path, error);
+    const std::size_t sent = send_to(buffers, path, context, error);
     detail::throw_if(error, "creel::net: send_to");
     return sent;
   }
@@ -85,20 +97,26 @@ class UnixDatagram : public DatagramSocket {
   template <MutableBuffers B>
   Message receive_from(B&& buffers, std::string& from, std::error_code& error) {
     detail::Vectors vectors(buffers);
-    return receive_path(vectors, from, error);
+    return receive_path(vectors, from, nullptr, error);
   }
   template <MutableBuffers B>
-  Message receive_from(B&& buffers, std::string& from) {
+  Message receive_from(B&& buffers, std::string& from, const Context& context, std::error_code& error) {
+    detail::Vectors vectors(buffers);
+    return receive_path(vectors, from, &context, error);
+  }
+  template <MutableBuffers B>
+  Message receive_from(B&& buffers, std::string& from, const Context& context = Context::background()) {
     std::error_code error;
-    const Message message = receive_from(buffers, from, error);
+    const Message message = receive_from(buffers, from, context, error);
     detail::throw_if(error, "creel::net: receive_from");
     return message;
   }
 
  private:
   explicit UnixDatagram(detail::Descriptor* descriptor) noexcept : DatagramSocket(descriptor) {}
-  std::size_t send_path(detail::Vectors& vectors, std::string_view path, std::error_code& error);
-  Message receive_path(detail::Vectors& vectors, std::string& from, std::error_code& error);
+  std::size_t send_path(detail::Vectors& vectors, std::string_view path, const Context* context,
+                        std::error_code& error);
+  Message receive_path(detail::Vectors& vectors, std::string& from, const Context* context, std::error_code& error);
 };
 
 }  // namespace creel::net
