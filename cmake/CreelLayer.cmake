@@ -6,7 +6,7 @@
 # Every include reads creel/<folder>/<file>.h, in the tree and after installation: <build>/include/creel/<folder> is a
 # link to the source folder, so no generic folder name lies on an include path.
 
-set(CREEL_LAYERS tracer sched sync net runtime)  # in include order: a layer includes itself and those left of it
+set(CREEL_LAYERS tracer sched sync net os runtime)  # in include order: a layer includes itself and those left of it
 set(CREEL_INCLUDE_DIR ${PROJECT_BINARY_DIR}/include)
 file(MAKE_DIRECTORY ${CREEL_INCLUDE_DIR}/creel)
 foreach(layer ${CREEL_LAYERS})

@@ -5,14 +5,14 @@ cmake_minimum_required(VERSION 3.22)
 
 # Checks every #include below ROOT. Rules, with A <- B for "B may include A and all left of it":
 #
-#   tracer <- sched <- sync <- net <- runtime <- examples, bench, test
+#   tracer <- sched <- sync <- net <- os <- runtime <- examples, bench, test
 #   tracer/format <- tracer/reader <- tracer/analysis <- tracer/viewer <- tracer/tool
 #
 # The second chain sees only tracer/format of the first; viewer and tool may include the runtime, as they run on it.
 # A layer's header is included as creel/<folder>/<file>.h or <creel/creel.h> (users only) and exists. Programs (examples, bench,
 # test) include their own files by their path from ROOT, and other programs' never.
 
-set(layers tracer sched sync net runtime)
+set(layers tracer sched sync net os runtime)
 set(readers reader analysis viewer tool)
 set(programs examples bench test)
 set(violations "")
@@ -102,7 +102,7 @@ foreach(file ${files})
       elseif(NOT path MATCHES "^${unit}/" OR NOT EXISTS ${ROOT}/${path})
         violation("a program includes its own files, by their path from the top")
       endif()
-    elseif(path MATCHES "^(tracer|sched|sync|net|runtime)/" AND EXISTS ${ROOT}/${path})
+    elseif(path MATCHES "^(tracer|sched|sync|net|os|runtime)/" AND EXISTS ${ROOT}/${path})
       violation("write it creel/<folder>/<file>.h")
     endif()
   endforeach()
