@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "creel/net/epoll_poller.h"
+#include "creel/os/signal.h"
 #include "creel/runtime/environment.h"
 #include "creel/runtime/fatal.h"
 #include "creel/sched/base/check.h"
@@ -89,6 +90,7 @@ int run_main(const Options& options, std::function<int()> main, tracer::StartCal
   sched::Closure<Body*>::make(fiber->closure, &body);
   fiber->entry = [](void* room) { (**static_cast<Body**>(room))(); };
   sched::run_scheduler(std::move(scheduler), {fiber, callable, site}, status);
+  os::end_signals();
   if (result.error != nullptr) std::rethrow_exception(result.error);
   return result.status;
 }
