@@ -13,6 +13,7 @@
 #include "creel/net/udp_socket.h"      // net::UdpSocket
 #include "creel/net/unix_socket.h"     // net::UnixListener, UnixStream, UnixDatagram
 #include "creel/os/file.h"              // File, Pipe, standard_input
+#include "creel/os/process.h"           // Command, Child, output
 #include "creel/os/signal.h"            // signal_notify, notify_context
 #include "creel/os/whole_file.h"        // read_file, write_file
 #include "creel/runtime/dump.h"        // dump
