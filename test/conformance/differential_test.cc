@@ -66,7 +66,8 @@ void read_courses(const std::string& path, const Scenario& scenario, Courses& co
 // Fewer rounds for those that take milliseconds. Even 400 miss one of the 61 turns only once in some hundred times.
 bool sleeps(const Scenario& scenario) {
   const std::set<std::string_view> sleeping = {"sleep",          "sleep_order", "mutex_starved", "once_waits",
-                                               "select_timeout", "timer_func",  "net_deadline"};
+                                               "select_timeout", "timer_func",  "net_deadline",
+                                               "pipe_deadline"};
   return sleeping.contains(scenario.name);
 }
 

@@ -11,7 +11,8 @@ std::span<const Scenario> scenarios() {
   static const std::vector<Scenario> kAll = [] {
     std::vector<Scenario> all;
     for (const auto part :
-         {channel_scenarios(), sync_scenarios(), context_scenarios(), sched_scenarios(), net_scenarios()}) {
+         {channel_scenarios(), sync_scenarios(), context_scenarios(), sched_scenarios(), net_scenarios(),
+          os_scenarios()}) {
       all.insert(all.end(), part.begin(), part.end());
     }
     return all;

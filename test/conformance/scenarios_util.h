@@ -33,5 +33,6 @@ std::span<const Scenario> sync_scenarios();     // scenarios_sync_util.cc
 std::span<const Scenario> context_scenarios();  // scenarios_context_util.cc
 std::span<const Scenario> sched_scenarios();    // scenarios_sched_util.cc
 std::span<const Scenario> net_scenarios();      // scenarios_net_util.cc
+std::span<const Scenario> os_scenarios();       // scenarios_os_util.cc
 
 }  // namespace creel::test

@@ -62,6 +62,9 @@ func main() {
 		if strings.HasPrefix(s.name, "net_") {
 			link()
 		}
+		if strings.HasPrefix(s.name, "pipe_") || strings.HasPrefix(s.name, "file_") {
+			files()
+		}
 		random := rand.New(rand.NewSource(1))
 		for round := 0; round < n; round++ {
 			for i := random.Intn(61); i > 0; i-- {

@@ -61,6 +61,10 @@ var scenarios = []scenario{
 	{"net_echo", netEcho, false},
 	{"net_deadline", netDeadline, false},
 	{"net_deadline_wakes", netDeadlineWakes, false},
+	{"pipe_read", pipeRead, false},
+	{"pipe_echo", pipeEcho, false},
+	{"pipe_deadline", pipeDeadline, false},
+	{"file_write_read", fileWriteRead, false},
 }
 
 func chanReceiverFirst(context.Context) {
