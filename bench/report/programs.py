@@ -21,9 +21,10 @@ TIMEOUT_S = 300  # of one run; the longest at scale 1 takes about 10 s
 # What a trace consists of beside events.
 NO_EVENTS = ("EventBatch", "ExperimentalBatch", "Strings", "String", "Stacks", "Stack", "CPUSamples", "Frequency", "Sync",
              "ClockSnapshot", "EndOfGeneration")
+# Peers that are given by the prefix they are installed in: the variable, and the header that tells.
+ROOTS = {"marl": ("CREEL_MARL_ROOT", "marl/scheduler.h")}
 # Where each peer without a twin would have to be looked for.
-NOT_THERE = {"marl": "CREEL_MARL_ROOT", "photon": "CREEL_PHOTON_ROOT", "libgo": "CREEL_LIBGO_ROOT",
-             "bthread": "CREEL_BTHREAD_ROOT"}
+NOT_THERE = {"photon": "CREEL_PHOTON_ROOT", "libgo": "CREEL_LIBGO_ROOT", "bthread": "CREEL_BTHREAD_ROOT"}
 
 
 class Failure(Exception):
@@ -54,12 +55,43 @@ def go_environment():
     return {**os.environ, "GOFLAGS": "-buildvcs=false", "GOTOOLCHAIN": "local"}
 
 
+def in_cache(directory, variable):
+    """The value of a CMake variable in a configured build; None without."""
+    try:
+        text = (directory / "CMakeCache.txt").read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.search(rf"^{variable}:\w+=(.+)$", text, re.MULTILINE)
+    return found[1] if found else None
+
+
+def peer_hints(arguments, directory):
+    """What CMake is told of where the peer is. Fails if it is not there."""
+    if arguments.peer == "boost":
+        root = os.environ.get("CREEL_BOOST_FIBER_ROOT")
+        return [f"-DCREEL_BOOST_FIBER_ROOT={root}"] if root else []
+    if arguments.peer not in ROOTS:
+        return []
+    variable, header = ROOTS[arguments.peer]
+    # A build that is not configured here knows its own root only.
+    configured_here = arguments.build_dir is None and not arguments.no_build
+    root = (os.environ.get(variable) if configured_here else None) or in_cache(directory, variable)
+    if not root:
+        raise Failure(f"--peer={arguments.peer} needs {variable}, the prefix {arguments.peer} is installed in (it has "
+                      f"include/{header}): " + ("set it in the environment" if configured_here else
+                                                f"configure {directory} with -D{variable}=PREFIX"))
+    if not (Path(root) / "include" / header).is_file():
+        raise Failure(f"{variable}={root}: there is no include/{header}; give the prefix {arguments.peer} is installed in")
+    return [f"-D{variable}={Path(root).resolve()}"]
+
+
 def build(arguments):
     """Builds both sides unless told not to. Returns the directory of creel's programs."""
     directory = arguments.build_dir or BUILD
     os.environ["CREEL_BENCH_LOAD"] = str((directory / "bin" / "bench_load").resolve())  # for the network benchmarks
     if arguments.peer == "go" and shutil.which("go") is None:
         raise Failure("--peer=go needs go (1.23 or newer) on PATH; there is also --peer=boost")
+    hints = peer_hints(arguments, directory)
     if arguments.no_build:
         needed = [directory / "bin" / name for name in ("bench_creel", "bench_load", "mandelbrot")]
         if arguments.peer == "go":
@@ -73,9 +105,7 @@ def build(arguments):
     if arguments.peer == "boost" and arguments.install:
         run_or_fail([ROOT / "scripts" / "deps", "--peers"])
     if arguments.build_dir is None:
-        root_hint = os.environ.get("CREEL_BOOST_FIBER_ROOT")
-        hint = [f"-DCREEL_BOOST_FIBER_ROOT={root_hint}"] if root_hint else []
-        run_or_fail(["cmake", "-S", ROOT, "-B", BUILD, "--preset", "release", "--log-level=WARNING", *hint], cwd=ROOT)
+        run_or_fail(["cmake", "-S", ROOT, "-B", BUILD, "--preset", "release", "--log-level=WARNING", *hints], cwd=ROOT)
     targets = ["bench_creel", "bench_load", "mandelbrot"]
     if arguments.peer != "go":
         targets.append(f"bench_{arguments.peer}")
