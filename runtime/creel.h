@@ -22,6 +22,7 @@
 #include "creel/runtime/run.h"         // run
 #include "creel/runtime/this_fiber.h"  // yield, sleep, checkpoint, procs, set_procs, this_fiber
 #include "creel/sched/blocking.h"      // blocking
+#include "creel/sched/clock.h"         // Clock
 #include "creel/sched/fiber_local.h"   // FiberLocal
 #include "creel/sched/pin.h"           // PinScope
 #include "creel/sync/barrier.h"        // Barrier

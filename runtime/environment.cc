@@ -8,8 +8,10 @@
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
+#include <limits>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 #include "creel/sched/base/log.h"
 #include "creel/sched/stack_pool.h"
@@ -53,6 +55,20 @@ bool parse(std::string_view text, std::uint64_t low, std::uint64_t high, bool su
   return value >= low;
 }
 
+bool parse_fuzz(std::string_view text, sched::FuzzConfig& fuzz) {
+  fuzz = {};
+  if (text == "off") return true;
+  fuzz.mode = sched::FuzzMode::kThreads;
+  for (const auto& [prefix, mode] : {std::pair<std::string_view, sched::FuzzMode>{"deterministic:", sched::FuzzMode::kDeterministic},
+                                     {"pct:", sched::FuzzMode::kPct}}) {
+    if (!text.starts_with(prefix)) continue;
+    fuzz.mode = mode;
+    text.remove_prefix(prefix.size());
+    break;
+  }
+  return parse(text, 0, std::numeric_limits<std::uint64_t>::max(), false, fuzz.seed);
+}
+
 }  // namespace
 
 bool resolve(const Options& options, Settings& settings, std::string& error) {
@@ -90,7 +106,7 @@ bool resolve(const Options& options, Settings& settings, std::string& error) {
     settings.config.stack_size = static_cast<std::size_t>(value);
   }
 
-  for (const char* planned : {"CREEL_SCHEDTRACE", "CREEL_DEBUG_HTTP", "CREEL_FUZZ"}) {
+  for (const char* planned : {"CREEL_SCHEDTRACE", "CREEL_DEBUG_HTTP"}) {
     if (variable(planned) != nullptr) sched::log_warning(std::string(planned) + " is set, but has no effect yet");
   }
 
@@ -105,6 +121,18 @@ bool resolve(const Options& options, Settings& settings, std::string& error) {
   const char* trace = variable("CREEL_TRACE");
   settings.trace = !options.trace.empty() ? options.trace : trace != nullptr ? trace : "";
   settings.config.force_migration = options.force_migration;
+
+  const char* fuzz = variable("CREEL_FUZZ");
+  const std::string fuzz_text = !options.fuzz.empty() ? options.fuzz : fuzz != nullptr ? fuzz : "off";
+  if (!parse_fuzz(fuzz_text, settings.config.fuzz)) {
+    error = rejected(options.fuzz.empty() ? "CREEL_FUZZ" : "Options::fuzz", fuzz_text,
+                     "a seed, deterministic:SEED, pct:SEED or off, where SEED is a whole number from 0 to 18446744073709551615");
+    return false;
+  }
+  if (settings.config.fuzz.deterministic()) {
+    settings.config.procs = 1;
+    settings.config.force_migration = false;
+  }
   return true;
 }
 

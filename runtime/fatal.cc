@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "creel/sched/dump.h"
+#include "creel/sched/fuzz.h"
 #include "creel/sched/overflow.h"
 #include "creel/sched/worker.h"
 #include "creel/tracer/frame_name.h"
@@ -99,7 +100,7 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
   std::string text = "creel: fatal error: ";
   const std::exception_ptr error = std::current_exception();
   text += error != nullptr ? "uncaught exception " + message_of(error) : std::string("std::terminate() was called");
-  text += "\n\nfiber " + std::to_string(self->id);
+  text += std::string("\n") + sched::fuzz_note() + "\nfiber " + std::to_string(self->id);
   if (self->name != nullptr) text += std::string(" \"") + self->name + "\"";
   text += " [running]:\n";
   Unwinding unwinding;

@@ -17,6 +17,10 @@ struct Options {
   std::size_t stack_size = 0;  // CREEL_STACK_SIZE; bytes per fiber stack, 16384 to 67108864; unset 0: 262144
   std::string trace = {};      // CREEL_TRACE; file to trace the whole run() into; unset: no trace
   std::string log_level = {};  // CREEL_LOG; spdlog level name; unset: warning
+  // CREEL_FUZZ; other schedules than the usual, chosen by a seed, to find what depends on the order (sched/README.md,
+  // "Fuzzing"): a seed, "deterministic:SEED" or "pct:SEED" (one processor, virtual time, replayed by the seed; procs and
+  // force_migration do not count then), "off"; seeds are whole numbers below 2^64; unset: off
+  std::string fuzz = {};
   // Testing aid: every resume of a fiber happens on another thread than the one it left. Slow; finds code that keeps
   // thread-local addresses across a park.
   bool force_migration = false;

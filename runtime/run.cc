@@ -60,7 +60,7 @@ int run_main(const Options& options, std::function<int()> main, tracer::StartCal
   }
   // A process that leaves by exit() inside run() keeps its trace, too.
   [[maybe_unused]] static const int at_exit = std::atexit([] { tracer::save_recording_at_end(); });
-  tracer::set_blocking_hooks(sched::enter_blocking, sched::leave_blocking);
+  tracer::set_blocking_hooks(sched::enter_blocking_of_runtime, sched::leave_blocking);
   tracer::set_error_handler([](const std::string& message) { sched::log_error(message); });
   trace::Session session;
   if (!settings.trace.empty()) {

@@ -29,7 +29,7 @@ using tracer::FiberStatus;
 using tracer::ProcStatus;
 using tracer::Section;
 
-void enter_blocking() {
+[[gnu::always_inline]] static inline void enter_section() {
   Worker* worker = this_worker();
   if (worker == nullptr || worker->fiber == nullptr) return;
   if (worker->syscall_depth++ != 0) return;
@@ -44,6 +44,20 @@ void enter_blocking() {
   proc->status.store(ProcStatus::kSyscall, std::memory_order_relaxed);
   proc->syscall_section.store(worker->syscall_section, std::memory_order_release);  // pairs with a thief's compare-exchange
 }
+
+static void tell_of_blocking() {
+  const Worker* worker = this_worker();
+  if (worker == nullptr || worker->fiber == nullptr || worker->scheduler.fuzz == nullptr) return;
+  worker->scheduler.fuzz->tell_of(Fuzz::Outside::kBlocking);
+}
+
+void enter_blocking() {
+  // Virtual time: a deterministic run.
+  if (g_virtual_now.load(std::memory_order_relaxed) != 0) [[unlikely]] tell_of_blocking();
+  enter_section();
+}
+
+void enter_blocking_of_runtime() { enter_section(); }
 
 namespace {
 

@@ -15,6 +15,7 @@
 namespace creel::sched {
 
 void enter_blocking();
+void enter_blocking_of_runtime();  // the same, for what no program asked for
 void leave_blocking();
 
 class BlockingSection {

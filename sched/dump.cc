@@ -162,7 +162,8 @@ std::string dump_fibers(Scheduler& s) {
 
 void report_deadlock(Scheduler& s) {
   std::fflush(stdout);
-  const std::string text = "creel: fatal error: all fibers are asleep - deadlock!\n\n" + dump_fibers(s);
+  const std::string text =
+      std::string("creel: fatal error: all fibers are asleep - deadlock!\n") + fuzz_note() + "\n" + dump_fibers(s);
   std::fwrite(text.data(), 1, text.size(), stderr);
   if (const std::error_code error = tracer::stop_recording()) {
     std::fprintf(stderr, "creel: the trace is incomplete: %s\n", error.message().c_str());

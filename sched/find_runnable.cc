@@ -64,14 +64,6 @@ Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
   return batch[count - 1];
 }
 
-// Runs what is due on `proc`. Returns whether anything fired (there may be local work now).
-bool run_timers(Processor& proc) {
-  const std::int64_t when = proc.timers.next_when();
-  if (when == TimerHeap::kNever) return false;
-  const std::int64_t now = now_ns();
-  return when <= now && proc.timers.run(now) != 0;
-}
-
 Fiber* steal_work(Worker& worker) {
   Scheduler& s = worker.scheduler;
   Processor* own = worker.processor();
@@ -91,32 +83,6 @@ Fiber* steal_work(Worker& worker) {
     }
   }
   return nullptr;
-}
-
-// Makes fibers a poll returned runnable and queues them; returns the first to run if `keep_first`.
-Fiber* inject(Worker& worker, Fiber* list, bool keep_first) {
-  Fiber* first = nullptr;
-  bool queued = false;
-  while (list != nullptr) {
-    Fiber* fiber = list;
-    list = list->next;
-    mark_ready(worker, fiber);
-    if (keep_first && first == nullptr) {
-      first = fiber;
-      continue;
-    }
-    queued = true;
-    if (worker.proc != nullptr) {
-      enqueue(worker, fiber, false);
-    } else {
-      worker.scheduler.global_queue.push(fiber);
-    }
-  }
-  if (queued) {
-    std::atomic_thread_fence(std::memory_order_seq_cst);  // submit, then look for idle Ps (idle.cc, step 2)
-    if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
-  }
-  return first;
 }
 
 // The slice is over: the fiber next in line would go on in it. It goes behind the others of the queue, which two fibers that
@@ -302,6 +268,14 @@ void reset_spinning(Worker& worker) {
   if (work_waits(s) || (s.last_poll.load(std::memory_order_seq_cst) != 0 && to_wait_for())) wake_one(s);
 }
 
+// Before a search under fuzzing, if there is any. Returns whether the search is the fuzzer's.
+[[gnu::noinline]] bool disturb_search(Worker& worker) {
+  Scheduler& s = worker.scheduler;
+  if (s.deterministic()) return true;
+  if (s.fuzz != nullptr) shuffle_queue(worker);
+  return false;
+}
+
 // Runs `fiber` until this worker comes back to its own stack.
 void run_fiber(Worker& worker, Fiber* fiber) {
   start_fiber(worker, fiber);
@@ -314,6 +288,38 @@ void run_fiber(Worker& worker, Fiber* fiber) {
 }
 
 }  // namespace
+
+bool run_timers(Processor& proc) {
+  const std::int64_t when = proc.timers.next_when();
+  if (when == TimerHeap::kNever) return false;
+  const std::int64_t now = now_ns();
+  return when <= now && proc.timers.run(now) != 0;
+}
+
+Fiber* inject(Worker& worker, Fiber* list, bool keep_first) {
+  Fiber* first = nullptr;
+  bool queued = false;
+  while (list != nullptr) {
+    Fiber* fiber = list;
+    list = list->next;
+    mark_ready(worker, fiber);
+    if (keep_first && first == nullptr) {
+      first = fiber;
+      continue;
+    }
+    queued = true;
+    if (worker.proc != nullptr) {
+      enqueue(worker, fiber, false);
+    } else {
+      worker.scheduler.global_queue.push(fiber);
+    }
+  }
+  if (queued) {
+    std::atomic_thread_fence(std::memory_order_seq_cst);  // submit, then look for idle Ps (idle.cc, step 2)
+    if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);
+  }
+  return first;
+}
 
 void enqueue(Worker& worker, Fiber* fiber, bool next) {
   Processor& proc = *worker.processor();
@@ -351,7 +357,9 @@ void worker_main(Worker* worker) {
       run_fiber(*worker, worker->locked_fiber);
       continue;
     }
-    Fiber* fiber = find_runnable(*worker);
+    bool by_seed = false;
+    if (s.detour) [[unlikely]] by_seed = disturb_search(*worker);
+    Fiber* fiber = by_seed ? s.fuzz->find(*worker) : find_runnable(*worker);
     if (fiber == nullptr) break;
     reset_spinning(*worker);
     settle_timer(*worker);
@@ -359,7 +367,7 @@ void worker_main(Worker* worker) {
       start_pinned(*worker, fiber);
       continue;
     }
-    if (s.config.force_migration && !fiber->pinned && fiber->last_worker == static_cast<std::uint32_t>(worker->id)) {
+    if (s.detour && !fiber->pinned && shall_migrate(s, *worker, *fiber)) {
       // Another thread runs it, on this P: works with one P too.
       Processor* proc = release_proc(*worker);
       start_worker(s, proc, false, fiber);

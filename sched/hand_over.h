@@ -70,7 +70,7 @@ inline void count_start(Processor& proc, bool inherits) noexcept {
   Processor* proc = worker.processor();
   if (proc == nullptr || worker.locked_fiber != nullptr) [[unlikely]] return nullptr;
   Scheduler& s = worker.scheduler;
-  if (proc->attention.load(std::memory_order_relaxed) || s.config.force_migration) [[unlikely]] return nullptr;
+  if (proc->attention.load(std::memory_order_relaxed) || s.detour) [[unlikely]] return nullptr;
   const std::int64_t when = proc->timers.next_when();
   // Timers run on the scheduler's stack only.
   if (when != TimerHeap::kNever && when <= now_ns()) [[unlikely]] return nullptr;
@@ -102,7 +102,7 @@ inline void count_start(Processor& proc, bool inherits) noexcept {
 // Gives `fiber` what it needs to run on this worker. Before the Section that starts it.
 [[gnu::always_inline]] inline void prepare_to_run(Worker& worker, Fiber* fiber) {
   if (fiber->stack == nullptr) [[unlikely]] bind_stack(worker, fiber);
-  if (worker.scheduler.config.force_migration) [[unlikely]] fiber->last_worker = static_cast<std::uint32_t>(worker.id);
+  if (worker.scheduler.detour) [[unlikely]] fiber->last_worker = static_cast<std::uint32_t>(worker.id);
 }
 
 // Runs on the context switched to, first of all: completes what the previous fiber of this worker asked for.

@@ -214,6 +214,7 @@ void monitor_main(Scheduler* scheduler) {
     for (std::uint32_t i = 0; i < made; ++i) busy = watch(self, *s.proc(i), now, due) || busy;
     poll_network(self, now);
     rouse(s, now);
+    if (s.fuzz != nullptr) disturb_workers(s);
     static_cast<void>(s.stack_pool.scavenge(now));
     quiet = busy ? 0 : quiet + 1;
     if (busy) round = kMinRound;

@@ -124,11 +124,15 @@ void ready(Fiber* fiber, bool next) {
 
 // Whether the worker has nothing to run but its current fiber: no local or global work, no timer due, no attention.
 static bool nothing_else(Worker& worker) noexcept {
+  if (worker.scheduler.detour) [[unlikely]] {
+    if (worker.scheduler.fuzz != nullptr) worker.scheduler.fuzz->on_yield(*worker.running());
+    return false;
+  }
   Processor* proc = worker.processor();
   if (worker.picked != nullptr) return false;
   if (!proc->queue.empty() || proc->runnext.load(std::memory_order_relaxed) != nullptr) return false;
   if (proc->attention.load(std::memory_order_relaxed) || worker.locked_fiber != nullptr) return false;
-  if (worker.scheduler.global_queue.size() > 0 || worker.scheduler.config.force_migration) return false;
+  if (worker.scheduler.global_queue.size() > 0) return false;
   const std::int64_t when = proc->timers.next_when();
   return when == TimerHeap::kNever || when > now_ns();
 }

@@ -14,6 +14,10 @@ PinScope::PinScope() {
   sched::FiberExtra& extra = self->more();
   if (extra.pin_depth++ != 0) return;
   sched::Worker* worker = sched::this_worker();
+  if (worker->scheduler.deterministic()) {  // there is one thread
+    worker->scheduler.fuzz->tell_of(sched::Fuzz::Outside::kPin);
+    return;
+  }
   extra.pinned_to = worker;
   worker->scheduler.pins.fetch_add(1, std::memory_order_relaxed);
   self->pinned = true;
@@ -22,7 +26,7 @@ PinScope::PinScope() {
 
 PinScope::~PinScope() {
   sched::Fiber* self = sched::current_fiber("creel::PinScope");
-  if (--self->extra->pin_depth != 0) return;
+  if (--self->extra->pin_depth != 0 || !self->pinned) return;
   sched::Worker* worker = sched::this_worker();
   sched::check(worker->locked_fiber == self, "a pinned fiber left its worker");
   worker->locked_fiber = nullptr;

@@ -23,12 +23,19 @@ bool clear_attention(Processor& proc) noexcept {
   return true;
 }
 
-void safe_point_slow() {
+// `edge`: of an instrumented loop, which comes by much more often than a call.
+static void stop_if_wanted(bool edge) {
   Worker* worker = this_worker();
   if (worker == nullptr || worker->fiber == nullptr || worker->syscall_depth != 0 || worker->no_preempt != 0) return;
-  if (!worker->processor()->attention.load(std::memory_order_relaxed)) return;
+  if (!worker->processor()->attention.load(std::memory_order_relaxed)) {
+    Fuzz* fuzz = worker->scheduler.fuzz.get();
+    if (fuzz == nullptr || !fuzz->stop_here(*worker, edge)) return;
+  }
   preempt_self(*worker);
 }
+
+void safe_point_slow() { stop_if_wanted(false); }
+void loop_point_slow() { stop_if_wanted(true); }
 
 NoPreempt::NoPreempt() noexcept : worker_(this_worker()) {
   if (worker_ != nullptr) ++worker_->no_preempt;
@@ -55,7 +62,7 @@ void edge_slow() {
   // A runtime operation in progress (odd op_seq) is never split.
   const bool splittable = worker->op_seq.count() % 2 == 0;
   worker->in_edge = false;
-  if (splittable) creel::sched::safe_point_slow();
+  if (splittable) creel::sched::loop_point_slow();
 }
 
 inline void edge() {

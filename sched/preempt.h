@@ -17,7 +17,8 @@ namespace creel::sched {
 struct Processor;
 struct Worker;
 
-// How many processors have `attention` set. Relaxed: a safe point that misses a change sees it at the next one.
+// How many processors have `attention` set, and one more while the schedule is fuzzed. Relaxed: a safe point that misses a
+// change sees it at the next one.
 extern std::atomic<std::uint32_t> g_attention;
 
 // Raises / clears a processor's attention, keeping g_attention. Any thread / the owner. Return whether that changed it.
@@ -25,6 +26,7 @@ bool raise_attention(Processor& proc) noexcept;
 bool clear_attention(Processor& proc) noexcept;
 
 void safe_point_slow();
+void loop_point_slow();  // at an edge of an instrumented loop
 
 // A safe point: yields if the fiber's slice is over. One load when not. Caller: a fiber holding no SpinLock; on other
 // threads does nothing. Blocking: may let other fibers run.

@@ -45,6 +45,10 @@ std::uint32_t change_processor_count(std::uint32_t count) {
   static_cast<void>(current_fiber("creel::set_procs()"));
   Worker* worker = this_worker();
   Scheduler& s = worker->scheduler;
+  if (s.deterministic()) {
+    if (count != 1) s.fuzz->tell_of(Fuzz::Outside::kProcs);
+    return 1;
+  }
   std::uint32_t before = 0;
   {
     std::lock_guard guard(s.lock);

@@ -50,7 +50,11 @@ SchedulerReader::SchedulerReader() : lock_(readers_mu, std::defer_lock) {
 Scheduler* scheduler() noexcept { return running.load(std::memory_order_acquire); }
 
 Scheduler::Scheduler(const Config& c, std::unique_ptr<Poller> p)
-    : config(c), stack_pool(c.stack_size), poller(std::move(p)) {
+    : config(c),
+      detour(c.force_migration || c.fuzz.mode != FuzzMode::kOff),
+      stack_pool(c.stack_size),
+      poller(std::move(p)) {
+  if (c.fuzz.mode != FuzzMode::kOff) fuzz = std::make_unique<Fuzz>(c.fuzz);
   if (poller == nullptr) poller = std::make_unique<TimedPoller>();
   for (std::uint32_t i = 0; i < c.procs; ++i) make_proc(*this);
   procs.store(c.procs, std::memory_order_relaxed);
@@ -92,14 +96,15 @@ void wake_everybody(Scheduler& s) {
 
 // Step 3. Returns whether all workers have ended.
 bool wait_for_workers(Scheduler& s) {
-  const auto deadline = Clock::now() + kStopGrace;
+  using RealClock = std::chrono::steady_clock;  // virtual time has stopped
+  const auto deadline = RealClock::now() + kStopGrace;
   for (;;) {
     const std::uint32_t word = s.ended_word.load(std::memory_order_acquire);  // pairs with the ended worker's release
     {
       std::lock_guard guard(s.lock);
       if (s.live_workers == 0) return true;
     }
-    const auto left = deadline - Clock::now();
+    const auto left = deadline - RealClock::now();
     if (left.count() <= 0) return false;
     futex_wait(s.ended_word, word, left);
   }
@@ -128,7 +133,8 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
   start_thread(s, s.proc(0), false, nullptr, true);
   // After the first worker: a worker the monitor starts must not find itself alone with nothing to run.
   try {
-    s.monitor = std::thread(monitor_main, &s);
+    // A deterministic run has none: it acts by real time.
+    if (!s.deterministic()) s.monitor = std::thread(monitor_main, &s);
   } catch (const std::system_error& error) {
     fail(std::string("cannot create the monitor thread: ") + error.what() +
          " (limits: ulimit -u, /proc/sys/kernel/threads-max, memory)");
@@ -137,8 +143,9 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
   s.main_done.park();
 
   wake_everybody(s);
-  s.monitor.join();
+  if (s.monitor.joinable()) s.monitor.join();
   const bool ended = wait_for_workers(s);
+  if (s.fuzz != nullptr) s.fuzz->end();
   tracer::set_status_lister(nullptr);
   {
     std::lock_guard guard(readers_mu);  // nobody looks at it from outside any more

@@ -9,6 +9,7 @@
 //   idle.cc           idle processors and parked workers; the spinning protocol (essay there)
 //   blocking.cc       blocking sections
 //   monitor.cc        the background watcher
+//   fuzz.h            other orders, chosen by a seed; deterministic runs
 //   procs.cc          change of the number of processors
 //   fiber_create.cc   creation and end of fibers
 //   scheduler.cc      start and stop
@@ -27,6 +28,7 @@
 #include "creel/sched/config.h"
 #include "creel/sched/fiber.h"
 #include "creel/sched/fiber_pool.h"
+#include "creel/sched/fuzz.h"
 #include "creel/sched/global_queue.h"
 #include "creel/sched/poller.h"
 #include "creel/sched/processor.h"
@@ -47,6 +49,8 @@ struct Scheduler {
   ~Scheduler();
 
   const Config config;
+  // Every hand-over goes through the scheduler's stack: forced migration, fuzzing. Constant.
+  const bool detour;
   StackPool stack_pool;
   FiberPool fiber_pool;
   alignas(kCacheLine) GlobalQueue global_queue;  // its size is read at every yield
@@ -100,6 +104,9 @@ struct Scheduler {
   };
   Boot boot;  // of the worker that boots
 
+  std::unique_ptr<Fuzz> fuzz;  // constant; null: no fuzzing
+  [[nodiscard]] bool deterministic() const noexcept { return fuzz != nullptr && fuzz->deterministic(); }
+
   // Main fiber's end and the workers' ends; what run() waits for.
   Parker main_done;
   std::atomic<std::uint32_t> ended_word{0};  // futex: bumped when a worker ends
@@ -135,6 +142,10 @@ void finish_main();
 // --- find_runnable.cc
 // A worker thread's main function.
 void worker_main(Worker* worker);
+// Makes fibers a poll returned runnable and queues them; returns the first to run if `keep_first`.
+Fiber* inject(Worker& worker, Fiber* list, bool keep_first);
+// Runs what is due on `proc`. Returns whether anything fired (there may be local work now). Caller: on its scheduler stack.
+bool run_timers(Processor& proc);
 // Puts a runnable fiber on the worker's P: next in line, or at the end of the queue.
 void enqueue(Worker& worker, Fiber* fiber, bool next);
 

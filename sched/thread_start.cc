@@ -61,6 +61,7 @@ void set_timer_slack() noexcept {
 ThreadStart::ThreadStart(Worker& worker) : worker_(worker) {
   worker.id = static_cast<std::uint64_t>(gettid());
   worker.random_state = worker.id * 0x9E3779B97F4A7C15ULL + static_cast<std::uint64_t>(now_ns());
+  if (worker.scheduler.fuzz != nullptr) worker.random_state = worker.scheduler.fuzz->worker_seed();
   if (worker.random_state == 0) worker.random_state = 1;
   pthread_setname_np(pthread_self(), "creel-worker");
   set_timer_slack();

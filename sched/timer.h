@@ -11,14 +11,13 @@
 #pragma once
 
 #include <atomic>
-#include <chrono>
 #include <cstdint>
+
+#include "creel/sched/clock.h"
 
 namespace creel::sched {
 
 struct Processor;
-
-using Clock = std::chrono::steady_clock;
 
 class Timer {
  public:

@@ -26,11 +26,11 @@ template <typename Rep, typename Period>
   return now + std::chrono::ceil<Clock::duration>(duration);
 }
 
-// `when`, of any clock, as a deadline. For other clocks than Clock the distance from now counts; later adjustments of
+// `when`, of any clock, as a deadline. For other clocks than the steady one, which gives Clock its time points, the distance from now counts; later adjustments of
 // that clock do not.
 template <typename C, typename D>
 [[nodiscard]] Clock::time_point to_deadline(std::chrono::time_point<C, D> when) {
-  if constexpr (std::is_same_v<C, Clock>) {
+  if constexpr (std::is_same_v<C, Clock::time_point::clock>) {
     return std::chrono::ceil<Clock::duration>(when);
   } else {
     return deadline_after(when - C::now());

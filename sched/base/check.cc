@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "creel/sched/dump.h"
+#include "creel/sched/fuzz.h"
 #include "creel/sched/worker.h"
 #include "creel/tracer/recorder.h"
 
@@ -33,16 +34,22 @@ void print(const char* prefix, std::string_view text) noexcept {
   static_cast<void>(written);  // nowhere left to report to
 }
 
+void print_plain(std::string_view text) noexcept {
+  const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+  static_cast<void>(written);  // nowhere left to report to
+}
+
 }  // namespace
 
 void fail(std::string_view text) noexcept {
   print("", text);
+  if (*fuzz_note() != '\0') print_plain(fuzz_note());
   std::abort();
 }
 
 void misuse(std::string_view text) noexcept {
   std::fflush(stdout);
-  std::fprintf(stderr, "creel: fatal error: %.*s\n", static_cast<int>(text.size()), text.data());
+  std::fprintf(stderr, "creel: fatal error: %.*s\n%s", static_cast<int>(text.size()), text.data(), fuzz_note());
   const Worker* worker = this_worker();
   if (worker != nullptr && worker->fiber != nullptr) {
     std::fprintf(stderr, "\n%s", describe_running(*worker->running()).c_str());
