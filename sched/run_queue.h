@@ -23,8 +23,9 @@
 
 namespace creel::sched {
 
-// kLongest: of a batch, which may lie on a fiber's stack. Tests use small numbers, to reach wrap-around.
-template <typename T, std::uint32_t kCapacity = 1024, std::uint32_t kLongest = 128>
+// 256 as in Go, so that more fibers than that run in Go's order. kLongest: of a batch, which may lie on a fiber's stack. Tests
+// use small numbers, to reach wrap-around.
+template <typename T, std::uint32_t kCapacity = 256, std::uint32_t kLongest = 128>
 class RunQueue {
   static_assert(kCapacity >= 2 && (kCapacity & (kCapacity - 1)) == 0, "index masking needs a power of two");
 
