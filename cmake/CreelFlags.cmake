@@ -8,6 +8,12 @@ add_library(creel_flags INTERFACE)
 target_compile_features(creel_flags INTERFACE cxx_std_20)
 # The tracer walks frame pointers, of leaf functions too: a leaf that is interrupted must not hide its caller.
 target_compile_options(creel_flags INTERFACE -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer)
+# A frame larger than the guard below a stack is touched page by page, so that it ends in the guard and not beyond.
+include(CheckCXXCompilerFlag)
+check_cxx_compiler_flag(-fstack-clash-protection CREEL_HAS_STACK_CLASH_PROTECTION)
+if(CREEL_HAS_STACK_CLASH_PROTECTION)
+  target_compile_options(creel_flags INTERFACE -fstack-clash-protection)
+endif()
 if(NOT CREEL_TRACER)
   target_compile_definitions(creel_flags INTERFACE CREEL_TRACER_OFF)
 endif()

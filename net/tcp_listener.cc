@@ -45,6 +45,7 @@ TcpListener TcpListener::bind(const Address& address, const ListenOptions& optio
 }
 
 TcpListener TcpListener::bind(std::string_view host_port, const ListenOptions& options, std::error_code& error) {
+  static_cast<void>(sched::current_fiber("creel::net::TcpListener::bind()"));
   const std::vector<Address> addresses = resolve(host_port, {.passive = true}, error);
   TcpListener listener;
   // Every address of the machine is v6's, where there is v6; else v4's.

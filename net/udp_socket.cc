@@ -30,6 +30,7 @@ UdpSocket UdpSocket::bind(const Address& address, const UdpOptions& options, std
 }
 
 UdpSocket UdpSocket::bind(std::string_view host_port, const UdpOptions& options, std::error_code& error) {
+  static_cast<void>(sched::current_fiber("creel::net::UdpSocket::bind()"));
   const std::vector<Address> addresses = resolve(host_port, {.passive = true}, error);
   UdpSocket socket;
   for (const Address& address : addresses) {

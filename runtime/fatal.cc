@@ -15,6 +15,7 @@
 #include <typeinfo>
 #include <vector>
 
+#include "creel/sched/base/check.h"
 #include "creel/sched/dump.h"
 #include "creel/sched/fuzz.h"
 #include "creel/sched/overflow.h"
@@ -97,10 +98,15 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
     if (outer != nullptr) outer();
     std::abort();
   }
+  sched::begin_fatal_end();
+  std::fflush(stdout);
   std::string text = "creel: fatal error: ";
   const std::exception_ptr error = std::current_exception();
   text += error != nullptr ? "uncaught exception " + message_of(error) : std::string("std::terminate() was called");
-  text += std::string("\n") + sched::fuzz_note() + "\nfiber " + std::to_string(self->id);
+  text += std::string("\n") + sched::fuzz_note();
+  std::fwrite(text.data(), 1, text.size(), stderr);  // at once: the names of the frames may take a while
+  std::fflush(stderr);
+  text = "\nfiber " + std::to_string(self->id);
   if (self->name != nullptr) text += std::string(" \"") + self->name + "\"";
   text += " [running]:\n";
   Unwinding unwinding;
@@ -112,7 +118,6 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
     text += "    " + *frame->function + "\n        " + *frame->file + ":" + std::to_string(frame->line) + "\n";
   }
   text += "    " + sched::creation_of(*self) + "\n";
-  std::fflush(stdout);
   std::fwrite(text.data(), 1, text.size(), stderr);
   tracer::save_recording_at_end();
   std::fflush(stderr);

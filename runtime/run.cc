@@ -74,13 +74,17 @@ int run_main(const Options& options, std::function<int()> main, tracer::StartCal
 
   runtime::FatalHandlers fatal;
   MainResult result;
-  auto body = [&main, &result, &session] {
+  auto body = [&main, &result, &session, &settings] {
     try {
       result.status = main();
     } catch (...) {
       result.error = std::current_exception();
     }
-    if (const std::error_code error = session.stop()) report("the trace is incomplete: " + error.message());
+    if (const std::error_code error = session.stop()) {
+      const bool late = error == std::errc::timed_out;
+      report("the trace " + settings.trace + " is incomplete: " +
+             (late ? "it could not be written within 10 s after the end" : error.message()));
+    }
     sched::finish_main();
   };
   auto scheduler = std::make_unique<sched::Scheduler>(settings.config, std::make_unique<net::EpollPoller>());

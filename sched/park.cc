@@ -182,7 +182,7 @@ void wake_sleeper(Timer&, void* arg) {
 }  // namespace
 
 void sleep_until(Clock::time_point when) {
-  Fiber* self = current_fiber("creel::sleep_until()");
+  Fiber* self = current_fiber("creel::sleep_for() or sleep_until()");
   Sleep sleep{.timer = Timer(wake_sleeper, self), .when = when};
   // Armed by the commit: it must not fire before the fiber is parked.
   park(

@@ -8,7 +8,8 @@
 //     scheduler's loop, which ends the worker. Fibers are never resumed after that; their stacks are not unwound.
 //  2. run_scheduler() wakes the parked workers, the poller and the monitor.
 //  3. It waits up to kStopGrace for the workers to end. One that runs a fiber without safe points, or sits in a blocking
-//     section, is given up on: its thread goes on, and everything it may still touch (this Scheduler) is leaked.
+//     section, is given up on: its thread goes on, and everything it may still touch (this Scheduler) is leaked. But one
+//     that reports a fatal error gets all the time it needs: it ends the process.
 
 #include "creel/sched/scheduler.h"
 
@@ -145,6 +146,7 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
   wake_everybody(s);
   if (s.monitor.joinable()) s.monitor.join();
   const bool ended = wait_for_workers(s);
+  wait_for_fatal_end();
   if (s.fuzz != nullptr) s.fuzz->end();
   tracer::set_status_lister(nullptr);
   {

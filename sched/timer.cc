@@ -15,7 +15,9 @@ namespace creel::sched {
 
 void Timer::start(Clock::time_point when) {
   Worker* worker = this_worker();
-  check(worker != nullptr && worker->proc != nullptr, "a timer was started on a thread without a processor");
+  if (worker == nullptr || worker->proc == nullptr) {
+    misuse_outside_fiber("a timer, ticker or time limit", worker != nullptr && worker->syscall_depth != 0);
+  }
   check(state_.load(std::memory_order_relaxed) == State::kIdle, "a timer was started twice");
   // The last moment of the clock means "never" to the heaps.
   const std::int64_t ns = std::min(when.time_since_epoch().count(), TimerHeap::kNever - 1);

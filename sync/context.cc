@@ -130,7 +130,7 @@ bool sleep_until(const Context& context, Clock::time_point when) {
   }
   sched::safe_point();
   Sleep sleep;
-  sync::Waiter self(sched::current_fiber("creel::sleep_until()"));
+  sync::Waiter self(sched::current_fiber("creel::sleep_for() or sleep_until()"));
   {
     const sync::Expiry expiry(self, sleep.lock, &Sleep::expire, &sleep, sync::Limit(context, when));
     sleep.lock.lock();

@@ -57,6 +57,11 @@ class Scope {
 
   // Ends the scope's context. Caller: any fiber. `cause`: as CancelSource::cancel().
   void cancel(std::exception_ptr cause = nullptr) { source_.cancel(std::move(cause)); }
+  template <typename E>
+    requires std::derived_from<E, std::exception>
+  void cancel(E cause) {
+    source_.cancel(std::move(cause));
+  }
   // Ends when the parent does, with the first error, by cancel(), and at join().
   [[nodiscard]] const Context& context() const noexcept { return context_; }
 

@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 
@@ -15,6 +16,8 @@
 
 namespace creel::sched {
 namespace {
+
+std::atomic<bool> ending{false};  // relaxed: orders nothing, and the process ends soon
 
 // stderr without stdio's locks.
 void print(const char* prefix, std::string_view text) noexcept {
@@ -41,13 +44,21 @@ void print_plain(std::string_view text) noexcept {
 
 }  // namespace
 
+void begin_fatal_end() noexcept { ending.store(true, std::memory_order_relaxed); }
+
+void wait_for_fatal_end() noexcept {
+  while (ending.load(std::memory_order_relaxed)) ::pause();
+}
+
 void fail(std::string_view text) noexcept {
+  begin_fatal_end();
   print("", text);
   if (*fuzz_note() != '\0') print_plain(fuzz_note());
   std::abort();
 }
 
 void misuse(std::string_view text) noexcept {
+  begin_fatal_end();
   std::fflush(stdout);
   std::fprintf(stderr, "creel: fatal error: %.*s\n%s", static_cast<int>(text.size()), text.data(), fuzz_note());
   const Worker* worker = this_worker();

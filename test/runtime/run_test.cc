@@ -6,7 +6,9 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <thread>
@@ -245,6 +247,33 @@ TEST_F(Report, UncaughtExceptionNamesTypeMessageFiberAndThrower) {
               testing::KilledBySignal(SIGABRT), "uncaught exception int");
 }
 
+std::atomic<bool> reporting{false};
+std::atomic<bool> main_ended{false};
+
+// Its report takes longer than run() waits for its workers.
+class Slow : public std::exception {
+ public:
+  [[nodiscard]] const char* what() const noexcept override {
+    reporting = true;
+    while (!main_ended) std::this_thread::yield();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    return "slow to tell";
+  }
+};
+
+// run() returned, and main() with status 0, before the report was out.
+TEST_F(Report, UncaughtExceptionIsReportedThoughMainEnds) {
+  const auto body = [] {
+    const int status = creel::run({.procs = 2}, [] {
+      creel::go([] { throw Slow(); });
+      while (!reporting) creel::yield();
+      main_ended = true;
+    });
+    std::_Exit(status);
+  };
+  EXPECT_EXIT(body(), testing::KilledBySignal(SIGABRT), "uncaught exception .*Slow: slow to tell");
+}
+
 volatile int enough = -1;  // never reached
 
 __attribute__((noinline)) int recurse(int depth) {
@@ -259,6 +288,18 @@ TEST_F(Report, StackOverflowNamesTheFiberAndItsSite) {
                  creel::spawn({.name = "deep", .stack_size = 64 << 10}, [] { recurse(0); }).join();
                }),
                "stack overflow: fiber [0-9]+ \\(deep\\) exceeded its stack of [0-9]+ bytes \\(created at .*run_test.cc:");
+}
+
+__attribute__((noinline)) int large_frame() {
+  volatile char frame[1 << 20];
+  frame[0] = 1;
+  return frame[0];
+}
+
+// The first write is far below the guard; the compiler touches each page on the way (-fstack-clash-protection).
+TEST_F(Report, FrameLargerThanTheGuardIsAStackOverflow) {
+  EXPECT_DEATH(creel::run([] { creel::spawn({.stack_size = 64 << 10}, [] { return large_frame(); }).join(); }),
+               "stack overflow: fiber [0-9]+ ");
 }
 
 #if !defined(CREEL_ASAN) && !defined(CREEL_TSAN)  // the sanitizers need address space of their own
