@@ -23,6 +23,8 @@ bool collect(File& file, std::size_t limit, const Context& context, std::string&
     text.append(room.data(), kept);
     more = more || kept < got;
   }
+  std::error_code ignored;  // the first one counts
+  if (error) file.close(ignored);  // else who writes there might wait for ever
   return more;
 }
 
@@ -39,18 +41,25 @@ Output output(const Command& command, const OutputOptions& options, std::error_c
   std::array<std::error_code, 3> errors;
   std::array<bool, 2> more{};
   WaitGroup group;
-  if (child.in.is_open()) {
-    group.go([&] {
-      child.in.write_all(options.input, options.context, errors[0]);
-      if (errors[0] == std::errc::broken_pipe) errors[0].clear();  // it does not want all of it
-      std::error_code ignored;                                     // a pipe's close has none to tell
-      child.in.close(ignored);
-    });
+  try {
+    if (child.in.is_open()) {
+      group.go([&] {
+        child.in.write_all(options.input, options.context, errors[0]);
+        if (errors[0] == std::errc::broken_pipe) errors[0].clear();  // it does not want all of it
+        std::error_code ignored;                                     // a pipe's close has none to tell
+        child.in.close(ignored);
+      });
+    }
+    if (child.err.is_open()) {
+      group.go([&] { more[1] = collect(child.err, options.limit, options.context, result.err, errors[2]); });
+    }
+    more[0] = collect(child.out, options.limit, options.context, result.out, errors[1]);
+  } catch (...) {  // out of memory: the fibers use what lies here
+    std::error_code gone;
+    child.kill(SIGKILL, gone);
+    group.wait();
+    throw;
   }
-  if (child.err.is_open()) {
-    group.go([&] { more[1] = collect(child.err, options.limit, options.context, result.err, errors[2]); });
-  }
-  more[0] = collect(child.out, options.limit, options.context, result.out, errors[1]);
   group.wait();
   result.truncated = more[0] || more[1];
   result.status = child.wait(options.context, error);

@@ -155,13 +155,7 @@ class Child::Process : public std::enable_shared_from_this<Process> {
       std::lock_guard guard(mutex_);
       if (reaped_) return status_;
     }
-    int failed = await_end(context);
-    if (failed == ETIMEDOUT || failed == ECANCELED) {
-      std::error_code gone;  // it has ended by itself
-      kill(SIGKILL, gone);
-      failed = await_end(nullptr);
-    }
-    error = to_error_code(failed);
+    error = to_error_code(await_end(context));
     if (error) return {};
     std::lock_guard guard(mutex_);
     return status_;
@@ -169,42 +163,44 @@ class Child::Process : public std::enable_shared_from_this<Process> {
 
   void kill(int signal, std::error_code& error) {
     std::lock_guard guard(mutex_);
-    error = to_error_code(reaped_ || pid_ <= 0 ? ESRCH : -sys::kill(pid_, signal));  // never kill(-1)
+    error = to_error_code(reaped_ || lost_ || pid_ <= 0 ? ESRCH : -sys::kill(pid_, signal));  // never kill(-1)
   }
 
   // Whether nothing is left to wait for.
   [[nodiscard]] bool over() {
     std::lock_guard guard(mutex_);
-    return reaped_ || pid_ <= 0;
+    return reaped_ || lost_ || pid_ <= 0;
   }
 
  private:
-  // Until it has ended and been reaped. 0 or an errno value.
+  // Until it has ended and been reaped; `context` kills it. 0 or an errno value.
   int await_end(const Context* context) {
-    if (end_ == nullptr || !os::on_fiber()) return await_end_on_thread(context);
-    SideGuard guard(*end_, Side::kRead);
-    if (guard.error() != 0) return guard.error();
-    const int result = retry_ready(*end_, Side::kRead, context, [this] { return reap(WNOHANG); });
-    return result < 0 ? -result : 0;
-  }
-
-  int await_end_on_thread(const Context* context) {
-    // The context's end kills it from another fiber, which may outlive this call; this one's thread cannot be woken.
+    // From a fiber of its own, which may outlive this call: this one may wait for another that waits, or for a thread.
     std::optional<AfterFunc> killer;
     if (context != nullptr && context->canceller() != nullptr) {
       killer = after_func(*context, [self = shared_from_this()] {
-        std::error_code gone;
+        std::error_code gone;  // it has ended by itself
         self->kill(SIGKILL, gone);
       });
     }
+    const int result = end_ != nullptr && os::on_fiber() ? await_end_in_poller() : await_end_on_thread();
+    if (killer) killer->stop();
+    return result < 0 ? -result : 0;
+  }
+
+  int await_end_in_poller() {
+    SideGuard guard(*end_, Side::kRead);
+    if (guard.error() != 0) return -guard.error();
+    return retry_ready(*end_, Side::kRead, [this] { return reap(WNOHANG); });
+  }
+
+  int await_end_on_thread() {
     int result = 0;
     if (!over()) {
       siginfo_t info{};
       result = sys::wait_child(pid_, info, WNOWAIT);
     }
-    if (killer) killer->stop();
-    if (result >= 0 || over()) result = reap(0);  // at once: it has ended
-    return result < 0 ? -result : 0;
+    return result >= 0 || over() ? reap(0) : result;  // at once: it has ended
   }
 
   // 1: it has been reaped, by now. -EAGAIN: it runs (with WNOHANG).
@@ -214,6 +210,7 @@ class Child::Process : public std::enable_shared_from_this<Process> {
     siginfo_t info{};
     const int result = sys::wait_child(pid_, info, flags);
     if (result == 0) return -EAGAIN;
+    if (result == -ECHILD) lost_ = true;  // somebody else's wait, or an ignored SIGCHLD: the number may be anybody's
     if (result < 0) return result;
     status_ = info.si_code == CLD_EXITED ? ExitStatus{info.si_status, 0} : ExitStatus{-1, info.si_status};
     reaped_ = true;
@@ -224,6 +221,7 @@ class Child::Process : public std::enable_shared_from_this<Process> {
   Descriptor* end_ = nullptr;  // a pidfd; null: the kernel has none
   Mutex mutex_;
   bool reaped_ = false;   // guarded by mutex_
+  bool lost_ = false;     // guarded by mutex_: not ours to wait for any more
   ExitStatus status_;     // guarded by mutex_
 };
 

@@ -50,16 +50,19 @@ namespace os {
 // One registered context.
 class ContextSignals {
  public:
-  explicit ContextSignals(CancelSource source) : source_(std::move(source)) {}
+  ContextSignals(CancelSource source, std::uint64_t run) : source_(std::move(source)), run_(run) {}
   ~ContextSignals();
   ContextSignals(const ContextSignals&) = delete;
   ContextSignals& operator=(const ContextSignals&) = delete;
 
   void received(int signal) const { source_.cancel(SignalReceived(signal)); }
   void cancel() const { source_.cancel(); }
+  // Which runtime's, counted from 0.
+  [[nodiscard]] std::uint64_t run() const noexcept { return run_; }
 
  private:
   CancelSource source_;
+  std::uint64_t run_;
 };
 
 namespace {
@@ -68,6 +71,9 @@ using Mask = std::uint64_t;
 constexpr int kSignals = 64;
 
 constexpr Mask bit(int signal) noexcept { return Mask{1} << (signal - 1); }
+
+// Runtimes that have ended. Relaxed: read in the one that lasts, or after all.
+std::atomic<std::uint64_t> ended_runs{0};
 
 // Release in the handler, acquire in the dispatcher: what was written before raise() is seen by who is told.
 std::atomic<Mask> pending{0};
@@ -336,7 +342,7 @@ std::pair<Context, SignalStop> notify(const Context& parent, std::span<const int
   static_cast<void>(sched::current_fiber("creel::notify_context()"));
   const Mask mask = mask_of(signals, "creel::notify_context()");
   auto [context, source] = parent.with_cancel();
-  auto state = std::make_shared<ContextSignals>(std::move(source));
+  auto state = std::make_shared<ContextSignals>(std::move(source), ended_runs.load(std::memory_order_relaxed));
   add({.context = state.get(), .mask = mask});
   return {std::move(context), SignalStop(std::move(state))};
 }
@@ -353,6 +359,7 @@ void end_signals() noexcept {
   pending.store(0, std::memory_order_relaxed);
   if (place->dispatcher != nullptr || !place->entries.empty()) abandoned.push_back(place);
   place = std::make_shared<Registry>();
+  ended_runs.fetch_add(1, std::memory_order_relaxed);
 }
 
 }  // namespace os
@@ -370,7 +377,8 @@ bool signal_ignored(int signal) {
 
 void SignalStop::operator()() const {
   os::remove(nullptr, state_.get());
-  state_->cancel();
+  // After its runtime's end nobody is there to be told, and those who waited are on stacks that are gone.
+  if (state_->run() == os::ended_runs.load(std::memory_order_relaxed)) state_->cancel();
 }
 
 }  // namespace creel

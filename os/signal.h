@@ -89,7 +89,8 @@ std::pair<Context, SignalStop> notify(const Context& parent, std::span<const int
 // did before, also once the context has ended. Blocking: may park. Caller: a fiber, or after the runtime's end anyone.
 class SignalStop {
  public:
-  // Ends the registration, and the context if no signal has. Several times, and at once: as once.
+  // Ends the registration, and the context if no signal has. Several times, and at once: as once. After the end of the
+  // runtime it was made in it does nothing.
   void operator()() const;
 
  private:

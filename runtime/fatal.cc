@@ -99,7 +99,6 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
     std::abort();
   }
   sched::begin_fatal_end();
-  std::fflush(stdout);
   std::string text = "creel: fatal error: ";
   const std::exception_ptr error = std::current_exception();
   text += error != nullptr ? "uncaught exception " + message_of(error) : std::string("std::terminate() was called");
@@ -119,8 +118,9 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
   }
   text += "    " + sched::creation_of(*self) + "\n";
   std::fwrite(text.data(), 1, text.size(), stderr);
-  tracer::save_recording_at_end();
   std::fflush(stderr);
+  std::fflush(stdout);
+  tracer::save_recording_at_end();
   std::abort();
 }
 

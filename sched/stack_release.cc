@@ -63,11 +63,12 @@ StackPool::~StackPool() {
       }
       void* const base = reinterpret_cast<void*>(slab->base.load(std::memory_order_relaxed));
       const std::size_t bytes = slab->bytes.load(std::memory_order_relaxed);
+      retire_slab(*slab);
+      if (bytes == 0) continue;  // given up: reset()
 #if defined(CREEL_ASAN)
       __lsan_unregister_root_region(base, bytes);
       __asan_unpoison_memory_region(base, bytes);
 #endif
-      retire_slab(*slab);
       munmap(base, bytes);
     }
   }

@@ -47,7 +47,8 @@ void print_plain(std::string_view text) noexcept {
 void begin_fatal_end() noexcept { ending.store(true, std::memory_order_relaxed); }
 
 void wait_for_fatal_end() noexcept {
-  while (ending.load(std::memory_order_relaxed)) ::pause();
+  constexpr unsigned kMostSeconds = 10;  // stdout may be a pipe that nobody reads
+  for (unsigned waited = 0; ending.load(std::memory_order_relaxed) && waited < kMostSeconds; ++waited) ::sleep(1);
 }
 
 void fail(std::string_view text) noexcept {
@@ -59,13 +60,13 @@ void fail(std::string_view text) noexcept {
 
 void misuse(std::string_view text) noexcept {
   begin_fatal_end();
-  std::fflush(stdout);
   std::fprintf(stderr, "creel: fatal error: %.*s\n%s", static_cast<int>(text.size()), text.data(), fuzz_note());
   const Worker* worker = this_worker();
   if (worker != nullptr && worker->fiber != nullptr) {
     std::fprintf(stderr, "\n%s", describe_running(*worker->running()).c_str());
   }
   std::fflush(stderr);
+  std::fflush(stdout);
   tracer::save_recording_at_end();
   std::abort();
 }

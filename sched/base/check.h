@@ -25,7 +25,7 @@ namespace creel::sched {
 // The caller is about to end the process with a report, which may take a while: run() does not return from now on, so that
 // main() cannot end the process before, with its own status. Async-signal-safe.
 void begin_fatal_end() noexcept;
-// Waits for the end of the process if begin_fatal_end() was called. Caller: who would return to main().
+// Waits for the end of the process, 10 s at most, if begin_fatal_end() was called. Caller: who would return to main().
 void wait_for_fatal_end() noexcept;
 
 // Broken runtime invariant. `text` is constant.

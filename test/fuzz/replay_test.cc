@@ -33,13 +33,14 @@ std::string text_of(const std::vector<Frame>& stack) {
   return text;
 }
 
-// Every event but its time; threads are numbered by their first appearance, as their ids are the kernel's. Syncs and
-// the number of processors are left out: they come once a second.
+// Every event but its time; threads are numbered by their first appearance, as their ids are the kernel's. Syncs, the number
+// of processors, and states told once more are left out: they come once a second of real time.
 std::vector<std::string> course_of(const std::string& path) {
   std::vector<std::string> course;
   std::map<std::int64_t, int> threads;
   for (const Event& event : load_trace(path)) {
     if (event.kind == EventKind::kSync || event.kind == EventKind::kMetric) continue;
+    if (event.kind == EventKind::kStateTransition && event.from == event.to) continue;
     const auto thread = [&threads](std::int64_t id) {
       return id < 0 ? -1 : threads.try_emplace(id, static_cast<int>(threads.size())).first->second;
     };

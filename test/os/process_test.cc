@@ -113,6 +113,18 @@ TEST_P(ProcessTest, SeveralWaitAtOnce) {
   });
 }
 
+TEST_P(ProcessTest, AContextKillsThoughAnotherFiberWaitsBefore) {
+  run([] {
+    Child child = Child::start({.argv = {"sleep", "1000"}});
+    auto [context, cancel] = Context::background().with_cancel();
+    WaitGroup wg;
+    go_until_parked(wg, [&] { EXPECT_EQ(child.wait(), (ExitStatus{-1, SIGKILL})); });
+    go_until_parked(wg, [&, given = context] { EXPECT_EQ(child.wait(given), (ExitStatus{-1, SIGKILL})); });
+    cancel();
+    wg.wait();
+  });
+}
+
 // Go: TestContext, TestContextCancel (os/exec).
 TEST_P(ProcessTest, AContextKills) {
   run([] {

@@ -246,10 +246,13 @@ TEST(SignalRuntime, EndPutsEverythingBack) {
 // A context's registration that outlives the runtime.
 TEST(SignalRuntime, StopAfterTheEnd) {
   std::optional<SignalStop> kept;
+  WaitGroup never;
   run_with(2, [&] {
     auto [context, stop] = notify_context(Context::background(), SIGUSR1);
     kept = stop;
+    go_until_parked(never, [given = context] { static_cast<void>(sleep_for(given, 1h)); });
   });
+  (*kept)();  // who waits is on a stack that is gone
   kept.reset();
   EXPECT_FALSE(signal_ignored(SIGUSR1));
 }

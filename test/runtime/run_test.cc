@@ -157,7 +157,7 @@ TEST_F(Misuse, CallsOutsideRunAreNamed) {
   EXPECT_DEATH(creel::go([] {}), "creel::go\\(\\) was called outside a fiber: it works inside creel::run\\(\\) only");
   EXPECT_DEATH(static_cast<void>(creel::spawn([] {})), "creel::spawn\\(\\) was called outside a fiber");
   EXPECT_DEATH(creel::yield(), "creel::yield\\(\\) was called outside a fiber");
-  EXPECT_DEATH(creel::sleep_for(1ms), "creel::sleep_until\\(\\) was called outside a fiber");
+  EXPECT_DEATH(creel::sleep_for(1ms), "creel::sleep_for\\(\\) or sleep_until\\(\\) was called outside a fiber");
   EXPECT_DEATH(creel::set_procs(2), "creel::set_procs\\(\\) was called outside a fiber");
   EXPECT_DEATH(creel::PinScope(), "creel::PinScope was called outside a fiber");
 }
