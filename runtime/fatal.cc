@@ -19,6 +19,7 @@
 #include "creel/sched/dump.h"
 #include "creel/sched/fuzz.h"
 #include "creel/sched/overflow.h"
+#include "creel/sched/preempt.h"
 #include "creel/sched/worker.h"
 #include "creel/tracer/frame_name.h"
 #include "creel/tracer/frames.h"
@@ -99,6 +100,7 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
     std::abort();
   }
   sched::begin_fatal_end();
+  const sched::NoPreempt hold;  // what() may have safe points; after the end of main() a fiber does not come back from one
   std::string text = "creel: fatal error: ";
   const std::exception_ptr error = std::current_exception();
   text += error != nullptr ? "uncaught exception " + message_of(error) : std::string("std::terminate() was called");

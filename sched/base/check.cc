@@ -11,6 +11,7 @@
 
 #include "creel/sched/dump.h"
 #include "creel/sched/fuzz.h"
+#include "creel/sched/preempt.h"
 #include "creel/sched/worker.h"
 #include "creel/tracer/recorder.h"
 
@@ -60,6 +61,7 @@ void fail(std::string_view text) noexcept {
 
 void misuse(std::string_view text) noexcept {
   begin_fatal_end();
+  const NoPreempt hold;  // no safe point on the way: after the end of main() a fiber does not come back from one
   std::fprintf(stderr, "creel: fatal error: %.*s\n%s", static_cast<int>(text.size()), text.data(), fuzz_note());
   const Worker* worker = this_worker();
   if (worker != nullptr && worker->fiber != nullptr) {

@@ -250,13 +250,14 @@ TEST_F(Report, UncaughtExceptionNamesTypeMessageFiberAndThrower) {
 std::atomic<bool> reporting{false};
 std::atomic<bool> main_ended{false};
 
-// Its report takes longer than run() waits for its workers.
+// Its report takes longer than run() waits for its workers, and comes by a safe point, where a fiber stops for good then.
 class Slow : public std::exception {
  public:
   [[nodiscard]] const char* what() const noexcept override {
     reporting = true;
     while (!main_ended) std::this_thread::yield();
     std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    creel::checkpoint();
     return "slow to tell";
   }
 };
