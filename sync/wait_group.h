@@ -38,7 +38,7 @@ class WaitGroup {
   void add(std::int32_t delta);
   void done() { add(-1); }
 
-  // Runs `function` in a new fiber, counted until it returns. An exception that leaves it ends the process, as for any
+  // Runs `function` in a new fiber, counted until it has returned and is destroyed. An exception that leaves it ends the process, as for any
   // detached fiber. `site` names the fiber in traces. Errors: std::bad_alloc, and what copying `function` throws; the
   // counter is as before then.
   template <typename F>
@@ -88,7 +88,10 @@ class WaitGroup {
     Counted counted(*this);
     sched::spawn_detached(
         [this, callee = std::forward<F>(function)]() mutable {
-          callee();
+          {
+            auto body = std::move(callee);
+            body();
+          }  // what it holds is gone before wait() returns
           done();
         },
         callable, site, options, "creel::WaitGroup::go()");

@@ -247,9 +247,11 @@ TEST(SignalRuntime, EndPutsEverythingBack) {
 TEST(SignalRuntime, StopAfterTheEnd) {
   std::optional<SignalStop> kept;
   WaitGroup never;
+  static auto& reachable = *new std::optional<Context>;  // the abandoned fiber's: a leak otherwise
   run_with(2, [&] {
     auto [context, stop] = notify_context(Context::background(), SIGUSR1);
     kept = stop;
+    reachable = context;
     go_until_parked(never, [given = context] { static_cast<void>(sleep_for(given, 1h)); });
   });
   (*kept)();  // who waits is on a stack that is gone

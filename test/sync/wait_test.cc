@@ -38,6 +38,18 @@ TEST_P(WaitGroupTest, WaitsForAll) {
   });
 }
 
+TEST_P(WaitGroupTest, WhatAFunctionHoldsIsGoneWhenItIsWaitedFor) {
+  run([] {
+    const auto held = std::make_shared<int>(1);
+    for (int round = 0; round < 200; ++round) {
+      WaitGroup wg;
+      for (int i = 0; i < 8; ++i) wg.go([copy = held] { yield(); });
+      wg.wait();
+      ASSERT_EQ(held.use_count(), 1);
+    }
+  });
+}
+
 TEST_P(WaitGroupTest, ManyMayWait) {
   run([] {
     WaitGroup group;
