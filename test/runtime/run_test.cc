@@ -293,6 +293,7 @@ TEST_F(Report, StackOverflowNamesTheFiberAndItsSite) {
 
 __attribute__((noinline)) int large_frame() {
   volatile char frame[1 << 20];
+  asm volatile("" : : "r"(&frame[0]) : "memory");  // all of it, whatever is used
   frame[0] = 1;
   return frame[0];
 }
