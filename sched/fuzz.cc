@@ -99,9 +99,6 @@ void Fuzz::tell_of(Outside what) {
     case Outside::kProcs:
       text = "set_procs() has no effect: there is one processor";
       break;
-    case Outside::kThread:
-      text = "a thread outside the runtime uses creel: when it does is not replayed";
-      break;
   }
   log_warning("CREEL_FUZZ=" + to_string(config_) + ": " + text);
 }

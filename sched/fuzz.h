@@ -48,7 +48,7 @@ class Fuzz {
   [[nodiscard]] bool deterministic() const noexcept { return config_.mode != FuzzMode::kThreads; }
 
   // What of the outside a deterministic run met that is not replayed.
-  enum class Outside : std::uint8_t { kBlocking, kNetwork, kPin, kProcs, kThread };
+  enum class Outside : std::uint8_t { kBlocking, kNetwork, kPin, kProcs };
   // Logs it, at its first occurrence in the run. Does nothing with kThreads. Any thread; not under a lock.
   void tell_of(Outside what);
 

@@ -34,7 +34,8 @@ inline void safe_point() {
   if (g_attention.load(std::memory_order_relaxed) != 0) [[unlikely]] safe_point_slow();
 }
 
-// Holds off loop safe points (creel_preempt_loops) on this worker while it lives: user code called with a SpinLock held.
+// Holds off safe points, of calls and of loops (creel_preempt_loops), on this worker while it lives: user code called with a
+// SpinLock held, and what a fiber must get through without being stopped.
 // Not a lock; must not enclose anything that parks.
 class NoPreempt {
  public:

@@ -22,8 +22,8 @@ namespace creel::sched {
 // misuse() of an API called on a thread that runs no fiber, or inside creel::blocking(). `what` names the API.
 [[noreturn]] void misuse_outside_fiber(const char* what, bool in_blocking) noexcept;
 
-// The caller is about to end the process with a report, which may take a while: run() does not return from now on, so that
-// main() cannot end the process before, with its own status. Async-signal-safe.
+// The caller is about to end the process with a report, which may take a while: run() holds back for it, so that main() does
+// not end the process before, with its own status. Async-signal-safe.
 void begin_fatal_end() noexcept;
 // Waits for the end of the process, 10 s at most, if begin_fatal_end() was called. Caller: who would return to main().
 void wait_for_fatal_end() noexcept;
