@@ -89,11 +89,17 @@ std::vector<Address> resolve(std::string_view host_port, const ResolveOptions& o
   lookup->host = parts->first;
   lookup->port = parts->second;
   lookup->passive = options.passive;
-  lookup->done.go({.stack_size = kLookupStack}, [lookup, &poller] {
+  // Not done.go(): when the caller has left, the fiber owns the group, which must outlive its done().
+  auto find = [lookup, &poller] {
     poller.resolver_permits().acquire();
     look_up(*lookup);
     poller.resolver_permits().release();
-  });
+    lookup->done.done();
+  };
+  const auto callable = sched::callable_of(find);
+  const FiberOptions fiber{.stack_size = kLookupStack};
+  lookup->done.add(1);
+  sched::spawn_detached(std::move(find), callable, std::source_location::current(), &fiber, "creel::net::resolve()");
   // The deadline as part of the context: one wait for both.
   const Context limit = options.deadline == sched::Clock::time_point::max()
                             ? options.context

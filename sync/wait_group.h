@@ -39,8 +39,10 @@ class WaitGroup {
   void done() { add(-1); }
 
   // Runs `function` in a new fiber, counted until it has returned and is destroyed (if it can be moved: what it held is gone
-  // before wait() returns). An exception that leaves it ends the process, as for any detached fiber. `site` names the fiber
-  // in traces. Errors: std::bad_alloc, and what copying `function` throws; the counter is as before then.
+  // before wait() returns). So `function` must not become the last owner of the group, as one that holds a shared_ptr to it
+  // may when wait() has given up: creel::go() and done() are for that. An exception that leaves it ends the process, as for
+  // any detached fiber. `site` names the fiber in traces. Errors: std::bad_alloc, and what copying `function` throws; the
+  // counter is as before then.
   template <typename F>
   void go(F&& function, std::source_location site = std::source_location::current()) {
     spawn(nullptr, std::forward<F>(function), site);
