@@ -222,6 +222,16 @@ TEST_P(Schedule, BlockingGivesValuesExceptionsAndErrno) {
   });
 }
 
+// As a fiber that may change threads must use errno: its address is a thread's, and the compiler keeps it across calls.
+__attribute__((noinline)) void set_errno(int value) {
+  asm volatile("");
+  errno = value;
+}
+__attribute__((noinline)) int get_errno() {
+  asm volatile("");
+  return errno;
+}
+
 TEST_P(Schedule, ErrnoSurvivesALongBlockingCall) {
   run([] {
     const Pipe pipe;
@@ -231,15 +241,15 @@ TEST_P(Schedule, ErrnoSurvivesALongBlockingCall) {
       creel::blocking([&] {
         inside.store(true);
         pipe.read_one();
-        errno = ENOTTY;
+        set_errno(ENOTTY);
       });
-      return errno;
+      return get_errno();
     });
     await([&inside] { return inside.load(); });
     // Keeps the processor that was the caller's, for longer than the caller's call lasts.
     pipe.write_one('x');
     for (int i = 0; i < 1000; ++i) {
-      errno = EDOM;
+      set_errno(EDOM);
       creel::yield();
     }
     EXPECT_EQ(caller.join(), ENOTTY);
