@@ -33,16 +33,17 @@ using tracer::Section;
   Worker* worker = this_worker();
   if (worker == nullptr || worker->fiber == nullptr) return;
   if (worker->syscall_depth++ != 0) return;
-  Fiber* self = worker->running();
   Processor* proc = worker->processor();
   const std::uint32_t tick = proc->syscall_tick.load(std::memory_order_relaxed) + 1;
   proc->syscall_tick.store(tick, std::memory_order_relaxed);
   worker->syscall_section = worker->id << 32 | tick;
-  Section section(*worker);
-  if (section) [[unlikely]] section.syscall_begin();
-  self->status.store(FiberStatus::kSyscall, std::memory_order_relaxed);
-  proc->status.store(ProcStatus::kSyscall, std::memory_order_relaxed);
-  proc->syscall_section.store(worker->syscall_section, std::memory_order_release);  // pairs with a thief's compare-exchange
+  const auto transition = [](Section& section, Worker* on, Processor* held) __attribute__((always_inline)) {
+    if (section) section.syscall_begin();
+    on->fiber->status.store(FiberStatus::kSyscall, std::memory_order_relaxed);
+    held->status.store(ProcStatus::kSyscall, std::memory_order_relaxed);
+    held->syscall_section.store(on->syscall_section, std::memory_order_release);  // pairs with a thief's compare-exchange
+  };
+  tracer::in_section(*worker, transition, worker, proc);
 }
 
 static void tell_of_blocking() {
@@ -88,6 +89,17 @@ bool resume_with_idle_proc(Worker& worker, Fiber* self) {
   return true;
 }
 
+// The P was retaken: goes on with an idle one, or waits for one in the global queue. Returns on another worker, maybe.
+[[gnu::noinline]] void resume_elsewhere(Worker& worker) {
+  Fiber* self = worker.running();
+  if (resume_with_idle_proc(worker, self)) return;
+  worker.syscall_depth = 0;
+  switch_away(worker, self, After::kGlobal, nullptr, [self](Section& ended) {
+    if (ended) ended.syscall_end_blocked();
+    self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the global queue
+  });
+}
+
 }  // namespace
 
 void leave_blocking() {
@@ -98,31 +110,24 @@ void leave_blocking() {
     return;
   }
   const int saved_errno = errno;
-  Fiber* self = worker->running();
-  Processor* proc = worker->processor();
-  bool kept = false;
-  {
-    Section section(*worker);
-    std::uint64_t own = worker->syscall_section;
+  const auto transition = [](Section& section, Worker* on) __attribute__((always_inline)) {
+    Processor* proc = on->processor();
+    std::uint64_t own = on->syscall_section;
     // Acquire pairs with the release of a thief: not needed for the P, which is lost then, but for its ProcSteal's order.
-    kept = proc->syscall_section.compare_exchange_strong(own, 0, std::memory_order_acq_rel, std::memory_order_acquire);
-    if (kept) proc->status.store(ProcStatus::kRunning, std::memory_order_relaxed);
-    if (kept) {
-      self->status.store(FiberStatus::kRunning, std::memory_order_relaxed);
-      if (section) [[unlikely]] section.syscall_end();
-    } else {
-      worker->proc = nullptr;
+    if (!proc->syscall_section.compare_exchange_strong(own, 0, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      on->proc = nullptr;
+      return false;
     }
-  }
-  if (kept) {
+    proc->status.store(ProcStatus::kRunning, std::memory_order_relaxed);
+    on->fiber->status.store(FiberStatus::kRunning, std::memory_order_relaxed);
+    if (section) section.syscall_end();
+    return true;
+  };
+  if (tracer::in_section(*worker, transition, worker)) [[likely]] {
     worker->syscall_depth = 0;
     safe_point();
-  } else if (!resume_with_idle_proc(*worker, self)) {
-    worker->syscall_depth = 0;
-    switch_away(*worker, self, After::kGlobal, nullptr, [self](Section& ended) {
-      if (ended) ended.syscall_end_blocked();
-      self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the global queue
-    });
+  } else {
+    resume_elsewhere(*worker);
   }
   set_errno(saved_errno);
 }

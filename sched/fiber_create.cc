@@ -95,11 +95,11 @@ void submit_fiber(Fiber* fiber, tracer::StartCallable callable, std::source_loca
   fiber->stack = nullptr;
   fiber->parked_frame = 0;
   fiber->last_worker = 0;
-  {
-    Section section(worker);
-    if (section) [[unlikely]] section.fiber_create(*fiber);
-    fiber->status.store(FiberStatus::kRunnable, std::memory_order_release);  // pairs with a sweep's acquire: id, name, site
-  }
+  const auto transition = [](Section& section, Fiber* made) __attribute__((always_inline)) {
+    if (section) section.fiber_create(*made);
+    made->status.store(FiberStatus::kRunnable, std::memory_order_release);  // pairs with a sweep's acquire: id, name, site
+  };
+  tracer::in_section(worker, transition, fiber);
   enqueue(worker, fiber, true);
   Scheduler& s = worker.scheduler;
   if (s.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(s);
@@ -119,7 +119,8 @@ void recycle(Worker& worker, Fiber* fiber, Stack* stack) {
 }
 
 // Runs a fiber, then, without a switch, every next one that has no stack yet: a burst of short fibers costs no switches.
-void fiber_main(void* data) {
+// Hot: the compiler takes it for a thing done once.
+[[gnu::hot]] void fiber_main(void* data) {
   annotate_happens_after(data);
   finish_switch(*static_cast<Worker*>(data));
   // The next fiber may need its stack while this one parks with a lock held.
@@ -146,14 +147,14 @@ void fiber_main(void* data) {
       prepare_to_run(worker, next);
       target = &next->context();
     }
-    {
-      // The running fiber's function has returned; nothing of it is on the stack any more.
-      Section section(worker);
-      if (section) [[unlikely]] section.fiber_destroy();
-      self->status.store(FiberStatus::kDead, std::memory_order_relaxed);
-      worker.fiber = nullptr;
-      if (next != nullptr) set_running(worker, next, section);
-    }
+    // The running fiber's function has returned; nothing of it is on the stack any more.
+    const auto transition = [](Section& section, Worker* on, Fiber* ended, Fiber* then) __attribute__((always_inline)) {
+      if (section) section.fiber_destroy();
+      ended->status.store(FiberStatus::kDead, std::memory_order_relaxed);
+      on->fiber = nullptr;
+      if (then != nullptr) set_running(*on, then, section);
+    };
+    tracer::in_section(worker, transition, &worker, self, next);
     if (here) {
       recycle(worker, self, nullptr);
       continue;

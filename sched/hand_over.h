@@ -42,7 +42,7 @@ void finish_switch_slow(Worker& worker, Fiber* fiber, After after);
 // more (set_procs), on this very processor, so its holder knows of that; thieves come into being after it.
 inline bool alone(const Scheduler& s) noexcept { return s.made_procs.load(std::memory_order_relaxed) == 1; }
 
-inline Fiber* take_local(const Scheduler& s, Processor& proc, bool& inherits) noexcept {
+[[gnu::always_inline]] inline Fiber* take_local(const Scheduler& s, Processor& proc, bool& inherits) noexcept {
   inherits = false;
   Fiber* next = proc.runnext.load(std::memory_order_relaxed);
   if (alone(s)) {
@@ -118,29 +118,40 @@ inline void count_start(Processor& proc, bool inherits) noexcept {
   finish_switch_slow(worker, fiber, after);
 }
 
+// Steps 2 to 4, in a Section that the caller has opened (`look`: what op_seq.enter() returned).
+template <typename Leave>
+[[gnu::always_inline]] inline void hand_over(Worker& worker, Fiber* self, Fiber* next, Leave leave, bool look) {
+  self->parked_frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
+  {
+    tracer::Section section(worker, look);
+    leave(section);
+    worker.fiber = nullptr;
+    if (next != nullptr) set_running(worker, next, section);
+  }
+  Context& own = self->context();
+  Context& target = next != nullptr ? next->context() : worker.context;
+  annotate_happens_before(&worker);
+  auto* resumed_on = static_cast<Worker*>(switch_context(own, target, &worker));
+  annotate_happens_after(resumed_on);
+  finish_switch(*resumed_on);  // `worker` may be another thread's by now
+}
+
+// The same where events may be wanted: of its own, so that they take no register from the path without.
+template <typename Leave>
+[[gnu::noinline, gnu::cold]] void hand_over_looked(Worker& worker, Fiber* self, Fiber* next, Leave leave) {
+  hand_over(worker, self, next, leave, true);
+}
+
 // Leaves the running fiber's context for the next runnable one, or the scheduler's: steps 1 to 4. `leave(section)` emits
 // the event and sets the new status. Returns when the fiber runs again, possibly on another worker.
 template <typename Leave>
 [[gnu::always_inline]] inline void switch_away(Worker& worker, Fiber* self, After after, Fiber* next, Leave leave) {
   worker.previous = self;
   worker.after = after;
-  self->parked_frame = reinterpret_cast<std::uintptr_t>(__builtin_frame_address(0));
-  Context* target = &worker.context;
-  if (next != nullptr) {
-    prepare_to_run(worker, next);
-    target = &next->context();
-  }
-  {
-    tracer::Section section(worker);
-    leave(section);
-    worker.fiber = nullptr;
-    if (next != nullptr) set_running(worker, next, section);
-  }
-  Context& own = self->context();
-  annotate_happens_before(&worker);
-  auto* resumed_on = static_cast<Worker*>(switch_context(own, *target, &worker));
-  annotate_happens_after(resumed_on);
-  finish_switch(*resumed_on);  // `worker` may be another thread's by now
+  if (next != nullptr) prepare_to_run(worker, next);
+  if (worker.op_seq.enter()) [[unlikely]]
+    return hand_over_looked(worker, self, next, leave);
+  hand_over(worker, self, next, leave, false);
 }
 
 }  // namespace creel::sched

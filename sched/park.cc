@@ -89,9 +89,11 @@ void park_unlock(BlockReason reason, SpinLock& lock, const void* object) {
 }
 
 [[gnu::always_inline]] static inline void set_runnable(Worker& worker, Fiber* fiber) {
-  Section section(worker);
-  if (section) [[unlikely]] section.fiber_unblock(*fiber);
-  fiber->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue
+  const auto transition = [](Section& section, Fiber* to) __attribute__((always_inline)) {
+    if (section) section.fiber_unblock(*to);
+    to->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue
+  };
+  tracer::in_section(worker, transition, fiber);
 }
 
 void mark_ready(Worker& worker, Fiber* fiber) { set_runnable(worker, fiber); }

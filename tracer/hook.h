@@ -42,6 +42,7 @@
 #include <atomic>
 #include <cstdint>
 #include <string_view>
+#include <type_traits>
 
 #include "creel/tracer/block_reason.h"
 #include "creel/tracer/trace_state.h"
@@ -85,8 +86,10 @@ void log(WorkerTrace& worker, std::uint64_t task, std::string_view category, std
 // One traced transition. Caller: the thread that owns `worker`. Blocking: never. Allocates: only when a buffer is full.
 class Section {
  public:
-  explicit Section(WorkerTrace& worker) noexcept : worker_(worker) {
-    if (!worker.op_seq.enter()) [[likely]]
+  explicit Section(WorkerTrace& worker) noexcept : Section(worker, worker.op_seq.enter()) {}
+  // A Section that `worker.op_seq.enter()` has opened, returning `look`.
+  [[gnu::always_inline]] Section(WorkerTrace& worker, bool look) noexcept : worker_(worker) {
+    if (!look) [[likely]]
       return;
     // Acquire pairs with the recorder's release store: a new generation's tables are seen initialised.
     generation_ = g_generation.load(std::memory_order_acquire);
@@ -155,3 +158,28 @@ class Section {
 }  // namespace creel::tracer
 
 #endif  // CREEL_TRACER_OFF
+
+namespace creel::tracer {
+namespace detail {
+
+template <typename Transition, typename... Args>
+[[gnu::noinline, gnu::cold]] auto looked(WorkerTrace& worker, Args... args) {
+  Section section(worker, true);
+  return Transition{}(section, args...);
+}
+
+}  // namespace detail
+
+// Gives what `transition(section, args...)` returns in a Section of `worker`, for hot paths. `transition` is a lambda that
+// captures nothing and is compiled twice: once for a Section that need not look, inlined, without its events, and once for
+// any other, behind a call. So an event's arguments take no register from the path on which tracing is off.
+template <typename Transition, typename... Args>
+[[gnu::always_inline]] inline auto in_section(WorkerTrace& worker, Transition transition, Args... args) {
+  static_assert(std::is_empty_v<Transition>, "what it needs goes by arguments");
+  if (worker.op_seq.enter()) [[unlikely]]
+    return detail::looked<Transition>(worker, args...);
+  Section section(worker, false);
+  return transition(section, args...);
+}
+
+}  // namespace creel::tracer

@@ -16,6 +16,7 @@ namespace creel::tracer {
 class Section {
  public:
   explicit Section(WorkerTrace&) noexcept {}
+  Section(WorkerTrace&, bool) noexcept {}
   Section(const Section&) = delete;
   Section& operator=(const Section&) = delete;
 
