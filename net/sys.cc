@@ -4,8 +4,6 @@
 #include "creel/net/sys.h"
 
 #include <poll.h>
-#include <pthread.h>
-#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/sendfile.h>
 #include <sys/syscall.h>
@@ -16,6 +14,7 @@
 #include <cerrno>
 #include <ctime>
 
+#include "creel/net/pipe_signal.h"
 #include "creel/net/sys_call.h"
 #include "creel/sched/blocking.h"
 
@@ -43,37 +42,6 @@ class LimitedMessage {
   static constexpr std::size_t kMost = 64;
   msghdr message_;
   iovec vectors_[kMost];
-};
-
-// sendfile() has no MSG_NOSIGNAL: a broken connection is told by a signal to the thread, too, which is taken back. The
-// thread does not change inside.
-class PipeSignalBlocked {
- public:
-  PipeSignalBlocked() noexcept {
-    sigset_t pending;
-    ::sigpending(&pending);
-    was_pending_ = ::sigismember(&pending, SIGPIPE) == 1;  // somebody else's
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    ::pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  ~PipeSignalBlocked() {
-    const int saved = errno;
-    const timespec at_once{};
-    if (!was_pending_) {
-      while (::sigtimedwait(&pipe_, nullptr, &at_once) < 0 && errno == EINTR) {
-      }
-    }
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-    errno = saved;
-  }
-  PipeSignalBlocked(const PipeSignalBlocked&) = delete;
-  PipeSignalBlocked& operator=(const PipeSignalBlocked&) = delete;
-
- private:
-  sigset_t pipe_;
-  sigset_t before_;
-  bool was_pending_;
 };
 
 constexpr std::size_t kNoLimit = static_cast<std::size_t>(-1);
@@ -155,8 +123,8 @@ int injected(Call call) noexcept { return ask(call, -1).error; }
 
 [[gnu::noinline]] ssize_t send_file(int fd, int file, off_t* offset, std::size_t count) {
   return traced(Call::kSendFile, fd, [&](std::size_t limit) {
-    const PipeSignalBlocked blocked;
-    return ::sendfile(fd, file, offset, std::min(count, limit));
+    const std::size_t size = std::min(count, limit);
+    return without_pipe_signal(size, [&] { return ::sendfile(fd, file, offset, size); });
   });
 }
 

@@ -11,8 +11,8 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <ctime>
 
+#include "creel/net/pipe_signal.h"
 #include "creel/net/sys_call.h"
 
 namespace creel::os::sys {
@@ -35,30 +35,11 @@ ssize_t write_limited(int fd, const iovec* vectors, std::size_t count, std::size
   return ::writev(fd, vectors, static_cast<int>(count));
 }
 
-// The calling thread gets no SIGPIPE while it lives. Made and destroyed on one thread.
-class PipeSignalBlocked {
- public:
-  PipeSignalBlocked() noexcept {
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    pthread_sigmask(SIG_BLOCK, &pipe, &former_);
-  }
-  // `raised`: the call has made one. It is taken off, unless it would have stayed without us, too.
-  void end(bool raised) noexcept {
-    if (sigismember(&former_, SIGPIPE) == 1) return;
-    sigset_t pipe;
-    sigemptyset(&pipe);
-    sigaddset(&pipe, SIGPIPE);
-    const timespec at_once{0, 0};
-    while (raised && ::sigtimedwait(&pipe, nullptr, &at_once) == -1 && errno == EINTR) {
-    }
-    pthread_sigmask(SIG_SETMASK, &former_, nullptr);
-  }
-
- private:
-  sigset_t former_;
-};
+std::size_t size_of(const iovec* vectors, std::size_t count) noexcept {
+  std::size_t size = 0;
+  for (std::size_t i = 0; i < count; ++i) size += vectors[i].iov_len;
+  return size;
+}
 
 }  // namespace
 
@@ -76,12 +57,10 @@ class PipeSignalBlocked {
 }
 
 [[gnu::noinline]] ssize_t write_quietly(int fd, const iovec* vectors, std::size_t count) {
-  sched::BlockingSection section;
-  PipeSignalBlocked blocked;
-  const ssize_t result =
-      repeat(Call::kWrite, fd, [&](std::size_t limit) { return write_limited(fd, vectors, count, limit); });
-  blocked.end(result == -EPIPE);
-  return result;
+  return traced(Call::kWrite, fd, [&](std::size_t limit) {
+    const std::size_t size = std::min(size_of(vectors, count), limit);
+    return net::sys::without_pipe_signal(size, [&] { return write_limited(fd, vectors, count, limit); });
+  });
 }
 
 [[gnu::noinline]] ssize_t read_at(int fd, void* data, std::size_t size, std::int64_t offset) {

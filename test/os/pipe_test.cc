@@ -7,6 +7,7 @@
 #include <creel/creel.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -185,6 +186,29 @@ TEST_P(PipeTest, Fifo) {
     wg.go([&] { write_file(path, "as a whole"); });
     EXPECT_EQ(read_file(path), "as a whole");
     wg.wait();
+  });
+}
+
+// A blocking write that is broken in the middle says what it had written, and raises SIGPIPE all the same.
+TEST_P(PipeTest, ABrokenWriteOfAWholeFileIsAnError) {
+  run([] {
+    const std::string path = test_directory() + "/broken";
+    std::filesystem::remove(path);
+    ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+    const int reader = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    ASSERT_GE(reader, 0);
+    const int room = ::fcntl(reader, F_GETPIPE_SZ);
+    ASSERT_GT(room, 0);
+    WaitGroup wg;
+    std::error_code error;
+    wg.go([&] { write_file(path, std::string(static_cast<std::size_t>(room) + 1, 'b'), error); });
+    await([&] {
+      int held = 0;
+      return ::ioctl(reader, FIONREAD, &held) == 0 && held == room;
+    });
+    ::close(reader);
+    wg.wait();
+    EXPECT_EQ(error, std::errc::broken_pipe) << error.message();
   });
 }
 
