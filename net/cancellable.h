@@ -13,6 +13,7 @@
 #include <optional>
 
 #include "creel/net/descriptor.h"
+#include "creel/net/error.h"
 #include "creel/sync/cancel_node.h"
 #include "creel/sync/context.h"
 
@@ -39,13 +40,11 @@ class CancelGuard {
   return node.error() == ContextError::kDeadlineExceeded ? ETIMEDOUT : ECANCELED;
 }
 
-// retry_ready() (descriptor.h) that also ends with `context`; null: as without.
+// repeat_ready() (descriptor.h) that also ends with `node`, which may be null.
 template <typename F>
-[[nodiscard]] inline auto retry_ready(Descriptor& descriptor, Side side, const Context* context, F call)
+[[nodiscard]] inline auto repeat_ready(Descriptor& descriptor, Side side, sync::CancelNode* node, F call)
     -> decltype(call()) {
-  sync::CancelNode* const node = context == nullptr ? nullptr : context->canceller();
-  if (node == nullptr) [[likely]] return retry_ready(descriptor, side, call);
-  if (const int error = descriptor.prepare(side)) return -error;
+  if (node == nullptr) [[likely]] return repeat_ready(descriptor, side, call);
   std::optional<CancelGuard> guard;  // only once it has to wait
   for (;;) {
     const auto result = call();
@@ -53,6 +52,32 @@ template <typename F>
     if (!guard) guard.emplace(descriptor, side, *node);
     if (const int error = descriptor.wait(side)) return -(error == ECANCELED ? error_of(*node) : error);
   }
+}
+
+[[nodiscard]] inline sync::CancelNode* node_of(const Context* context) noexcept {
+  return context == nullptr ? nullptr : context->canceller();
+}
+
+// retry_ready() (descriptor.h) that also ends with `context`; null: as without.
+template <typename F>
+[[nodiscard]] inline auto retry_ready(Descriptor& descriptor, Side side, const Context* context, F call)
+    -> decltype(call()) {
+  if (const int error = descriptor.prepare(side)) return -error;
+  return repeat_ready(descriptor, side, node_of(context), call);
+}
+
+// The same for a read that may wait first.
+template <typename F>
+[[nodiscard]] inline auto retry_read(Descriptor& descriptor, const Context* context, F call) -> decltype(call()) {
+  if (!descriptor.waits_first()) return retry_ready(descriptor, Side::kRead, context, call);
+  if (const int error = descriptor.check_state(Side::kRead)) return -error;
+  {
+    std::optional<CancelGuard> guard;
+    sync::CancelNode* const node = node_of(context);
+    if (node != nullptr) guard.emplace(descriptor, Side::kRead, *node);
+    if (descriptor.wait(Side::kRead) == kClosed) return -kClosed;
+  }
+  return repeat_ready(descriptor, Side::kRead, node_of(context), call);
 }
 
 }  // namespace creel::net::detail

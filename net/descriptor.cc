@@ -13,6 +13,7 @@
 #include "creel/net/sys.h"
 #include "creel/sched/base/check.h"
 #include "creel/sched/scheduler.h"
+#include "creel/tracer/trace.h"
 
 namespace creel::net::detail {
 namespace {
@@ -64,6 +65,11 @@ int Descriptor::prepare(Side side) noexcept {
   return 0;
 }
 
+bool Descriptor::waits_first() const noexcept {
+  // A trace shows the read that finds nothing, as Go's does.
+  return emptied_ && !always_ask_.load(std::memory_order_seq_cst) && !trace::enabled();
+}
+
 int Descriptor::wait(Side side) {
   if (!polled_) [[unlikely]] return EAGAIN;
   auto& word = words_[index_of(side)];
@@ -90,8 +96,9 @@ int Descriptor::wait(Side side) {
           &word, this);
       poller->remove_waiter();
     }
-    // Acquire pairs with unblock(). Not kReady: a deadline or close, which may have been taken back meanwhile.
-    if (word.exchange(kNil, std::memory_order_acq_rel) == kReady) return 0;
+    // Acquire pairs with unblock(); seq_cst as invariant 9. Not kReady: a deadline or close, which may have been taken
+    // back meanwhile.
+    if (word.exchange(kNil, std::memory_order_seq_cst) == kReady) return 0;
   }
 }
 
@@ -295,6 +302,9 @@ void Descriptor::open(int fd, EpollPoller* poller) noexcept {
     words_[side].store(kNil, std::memory_order_relaxed);
   }
   info_.store(0, std::memory_order_relaxed);
+  always_ask_.store(false, std::memory_order_relaxed);
+  emptied_ = false;
+  less_is_empty_ = false;
   destroyed_.store(false, std::memory_order_relaxed);
   close_error_.store(0, std::memory_order_relaxed);
   parts_.store(2, std::memory_order_relaxed);

@@ -31,6 +31,13 @@
 //     for a firing one.
 //  8. fd_ is closed by the last one to leave after close() (FdMutex, 3), or by the poller at the runtime's end. Both it
 //     and the handle's end must have happened before the descriptor goes back to the pool.
+//  9. A read that took less than it had asked for has emptied the socket (epoll(7), Q9), and what comes later causes an
+//     event of its own: the next read may wait for that instead of asking the kernel. Not so once always_ask() was
+//     called, as with what need not cause a further event, or may divide what can be read: the peer's end, an error,
+//     urgent data, a file that is used by its number. The poller says so before it looks at the word, whoever waits
+//     looks after they have emptied it (all sequentially consistent): a kReady that stood for two events hides neither.
+//     That wait is followed by a system call also if a deadline or a cancel ended it, as data may be there of which
+//     nobody has asked the poller yet; and no kReady is consumed without one.
 //
 // Thread safety: all functions but where said. Source: pollDesc of Go's runtime/netpoll.go, FD of internal/poll.
 
@@ -73,9 +80,21 @@ class alignas(sched::kCacheLine) Descriptor {
   // A reference for calls that need no side (options). 0, or kClosed.
   [[nodiscard]] int enter();
   void leave();
+  // kClosed, ETIMEDOUT if the side's deadline has passed, ECANCELED, else 0.
+  [[nodiscard]] int check_state(Side side) const noexcept;
   // Before the system call: kClosed, ETIMEDOUT if the side's deadline has passed, else 0, and forgets former readiness.
   // Requires: the side is entered.
   [[nodiscard]] int prepare(Side side) noexcept;
+  // Whether a read shall wait() before it asks the kernel, without prepare(): the last one took all there was (invariant
+  // 9). Requires: the read side is entered.
+  [[nodiscard]] bool waits_first() const noexcept;
+  // After a read: whether it took less than it had asked for. Requires: the read side is entered.
+  void note_read(bool less) noexcept { emptied_ = less && less_is_empty_; }
+  // From here on note_read() counts: a read that takes less than asked for empties the file, as with TCP. Caller: the
+  // socket's, before its first read.
+  void set_less_is_empty() noexcept { less_is_empty_ = true; }
+  // Reads ask the kernel from here on, whatever the last one took (invariant 9). Caller: anyone while it is open.
+  void always_ask() noexcept { always_ask_.store(true, std::memory_order_seq_cst); }
   // After EAGAIN: parks until the side may be ready (0), its deadline passes (ETIMEDOUT), it is cancelled (ECANCELED)
   // or the descriptor is closed. EAGAIN for a file that the poller does not serve. Requires: the side is entered.
   // Trace: block "network".
@@ -137,7 +156,6 @@ class alignas(sched::kCacheLine) Descriptor {
   static constexpr std::int64_t kNone = 0;                  // values of deadline_, beside a time in ns
   static constexpr std::int64_t kPast = -1;
 
-  [[nodiscard]] int check_state(Side side) const noexcept;
   [[nodiscard]] Fiber* unblock(Side side, bool ready) noexcept;
   void publish() noexcept;  // requires lock_
   void set_cancelled(Side side, bool on) noexcept;
@@ -147,16 +165,20 @@ class alignas(sched::kCacheLine) Descriptor {
   void release_part();
   static void expire(sched::Timer& timer, void* self);
 
+  // All that a request touches is on one line.
   std::atomic<std::uintptr_t> words_[2]{};
   std::atomic<std::uint32_t> info_{0};  // written under lock_
   std::atomic<std::int32_t> fd_{-1};
-  FdMutex mutex_;
-
   std::atomic<EpollPoller*> poller_{nullptr};
   std::atomic<std::uint32_t> sequence_{1};
-  std::uint32_t index_ = 0;            // constant
-  bool polled_ = true;                 // constant from open() to the end
-  bool shared_ = false;                // likewise
+  bool polled_ = true;                  // constant from open() to the end
+  std::atomic<bool> always_ask_{false}; // seq_cst (invariant 9)
+  bool emptied_ = false;                // guarded by the read side's lock
+  bool less_is_empty_ = false;          // constant after the first read
+  FdMutex mutex_;
+
+  std::uint32_t index_ = 0;             // constant
+  bool shared_ = false;                 // as polled_
   std::atomic<std::uint32_t> parts_{0};  // what still keeps it out of the pool: the open file, the handle
   std::atomic<bool> destroyed_{false};
   std::atomic<int> close_error_{0};
@@ -191,15 +213,21 @@ class SideGuard {
 };
 
 // Repeats `call` (a result or -errno) until it does not say EAGAIN; parks in between. Returns its result, or -error.
-// Requires: the side is entered.
+// Requires: the side is entered, and prepared.
 template <typename F>
-[[nodiscard]] inline auto retry_ready(Descriptor& descriptor, Side side, F call) -> decltype(call()) {
-  if (const int error = descriptor.prepare(side)) return -error;
+[[nodiscard]] inline auto repeat_ready(Descriptor& descriptor, Side side, F call) -> decltype(call()) {
   for (;;) {
     const auto result = call();
     if (result != -EAGAIN) [[likely]] return result;
     if (const int error = descriptor.wait(side)) return -error;
   }
+}
+
+// The same, and prepares the side before.
+template <typename F>
+[[nodiscard]] inline auto retry_ready(Descriptor& descriptor, Side side, F call) -> decltype(call()) {
+  if (const int error = descriptor.prepare(side)) return -error;
+  return repeat_ready(descriptor, side, call);
 }
 
 }  // namespace creel::net::detail

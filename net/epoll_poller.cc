@@ -27,12 +27,14 @@ using sched::Fiber;
 
 namespace {
 
-constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR;
+constexpr std::uint32_t kReadEvents = EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
+// Invariant 9 of descriptor.h: what may come without a further event, or divides what can be read at once.
+constexpr std::uint32_t kAskEvents = EPOLLRDHUP | EPOLLHUP | EPOLLERR | EPOLLPRI;
 constexpr std::uint32_t kWriteEvents = EPOLLOUT | EPOLLHUP | EPOLLERR;
 
 epoll_event registration(const Descriptor& descriptor) noexcept {
   epoll_event event{};
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
   event.data.u64 = std::uint64_t{descriptor.sequence()} << 32 | descriptor.index();
   return event;
 }
@@ -136,6 +138,7 @@ Fiber* EpollPoller::poll(std::int64_t timeout_ns) {
     }
     Descriptor& descriptor = *DescriptorPool::instance().at(static_cast<std::uint32_t>(data));
     if (descriptor.sequence() != static_cast<std::uint32_t>(data >> 32)) continue;  // of a former life
+    if ((events[i].events & kAskEvents) != 0) descriptor.always_ask();
     const auto notify = [&](std::uint32_t mask, Side side) {
       if ((events[i].events & mask) == 0) return;
       Fiber* fiber = descriptor.notify(side);

@@ -50,7 +50,11 @@ class Handle {
 
   [[nodiscard]] bool is_open() const noexcept { return descriptor_ != nullptr && !descriptor_->closed(); }
   // The file's number, -1 when closed. It stays the handle's; that of a socket is non-blocking.
-  [[nodiscard]] int native_handle() const noexcept { return descriptor_ == nullptr ? -1 : descriptor_->fd(); }
+  [[nodiscard]] int native_handle() const noexcept {
+    if (descriptor_ == nullptr) return -1;
+    descriptor_->always_ask();  // nobody knows what becomes of it: urgent data are read, another protocol is put on top
+    return descriptor_->fd();
+  }
 
   // Ends what other fibers do with the handle, with Errc::closed, and closes it; returns when the file is closed.
   // Errors: Errc::closed if it was closed before; what close(2) reports. Caller: anyone; on a thread that runs no fiber

@@ -16,14 +16,22 @@ using detail::Side;
 
 namespace {
 
+constexpr std::size_t kMostPerCall = 0x7ffff000;  // recv(2): what is asked beyond is not looked at
+
 ssize_t read_now(Descriptor& d, iovec* vectors, std::size_t count, const Context* context) {
-  return retry_ready(d, Side::kRead, context, [&]() -> ssize_t {
+  std::size_t asked = 0;
+  for (std::size_t i = 0; i < count; ++i) asked += vectors[i].iov_len;
+  bool whole = !sys::may_fault();  // else less may have been asked for
+  const ssize_t got = detail::retry_read(d, context, [&]() -> ssize_t {
     if (count == 1) return sys::recv(d.fd(), vectors->iov_base, vectors->iov_len, 0);
     msghdr message{};
     message.msg_iov = vectors;
     message.msg_iovlen = count;
     return sys::recv_message(d.fd(), &message, 0);
   });
+  whole = whole && !sys::may_fault();
+  d.note_read(whole && got > 0 && static_cast<std::size_t>(got) < std::min(asked, kMostPerCall));
+  return got;
 }
 
 ssize_t write_now(Descriptor& d, iovec* vectors, std::size_t count, const Context* context) {

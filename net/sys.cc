@@ -56,6 +56,8 @@ Fault ask(Call call, int fd) noexcept {
 
 void set_fault_hook(FaultHook hook) noexcept { fault_hook.store(hook, std::memory_order_release); }
 
+bool may_fault() noexcept { return fault_hook.load(std::memory_order_relaxed) != nullptr; }
+
 int injected(Call call) noexcept { return ask(call, -1).error; }
 
 [[gnu::noinline]] int socket(int family, int type, int protocol) noexcept {

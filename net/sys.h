@@ -40,6 +40,8 @@ using FaultHook = Fault (*)(Call call, int fd) noexcept;
 // Installs a hook that is asked before every call, each retry included; null removes it. For tests: costs one load per
 // call when there is none. Thread safety: any thread; calls under way may still ask the old one.
 void set_fault_hook(FaultHook hook) noexcept;
+// Whether there is a hook: transfers may be shorter than the kernel makes them.
+[[nodiscard]] bool may_fault() noexcept;
 
 [[nodiscard]] int socket(int family, int type, int protocol) noexcept;  // adds SOCK_NONBLOCK | SOCK_CLOEXEC
 [[nodiscard]] int socket_pair(int family, int type, int fds[2]) noexcept;  // likewise

@@ -70,7 +70,9 @@ class TcpStream : public StreamSocket {
 
  private:
   friend class TcpListener;
-  explicit TcpStream(detail::Descriptor* descriptor) noexcept : StreamSocket(descriptor) {}
+  explicit TcpStream(detail::Descriptor* descriptor) noexcept : StreamSocket(descriptor) {
+    if (descriptor != nullptr) descriptor->set_less_is_empty();
+  }
 };
 
 namespace detail {
