@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The creel authors
 // SPDX-License-Identifier: MIT
 
-// The trace clock: the CPU's counter mapped to 16 ns units of CLOCK_MONOTONIC. Not for timers.
+// The trace clock: the CPU's counter mapped to 32 ns units of CLOCK_MONOTONIC. Not for timers.
 //
 // A ClockMap is a straight line, fixed for one generation; the next one starts where it ends, so time never steps back.
 // The rate is measured over all the time since the process started. Where the counter is not known to run at a constant

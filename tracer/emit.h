@@ -38,11 +38,11 @@ bool take_buffer(WorkerTrace& worker, Generation& generation, std::uint64_t time
 // Replaces a full buffer. In a failed session the full one is emptied and used again.
 void refill(WorkerTrace& worker) noexcept;
 
-// Writes one event at `time` or, if that is past, at the next free unit. Requires: room.
+// Writes one event at `time` or, if that is past, at the time of the event before. Requires: room.
 template <typename... Args>
 inline void put_in_room(WorkerTrace& worker, std::uint64_t time, Event event, Args... args) noexcept {
   static_assert(1 + format::kMaxVarint * (1 + sizeof...(Args)) <= kEventRoom);
-  time = std::max(time, worker.last_time + 1);
+  time = std::max(time, worker.last_time);
   std::uint8_t* pos = worker.pos;
   *pos++ = static_cast<std::uint8_t>(event);
   pos = format::put_varint(pos, time - worker.last_time);
@@ -52,7 +52,7 @@ inline void put_in_room(WorkerTrace& worker, std::uint64_t time, Event event, Ar
   ++worker.events;
 }
 
-// Appends one event at `time` or, if that is past, at the next free unit. Requires: worker.buffer.
+// Appends one event at `time` or, if that is past, at the time of the event before. Requires: worker.buffer.
 template <typename... Args>
 inline void put_at(WorkerTrace& worker, std::uint64_t time, Event event, Args... args) noexcept {
   if (worker.pos > worker.end) [[unlikely]]

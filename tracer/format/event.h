@@ -49,8 +49,8 @@ enum class Event : std::uint8_t {
 // "None" for an M (batches that belong to no thread, status of a fiber on no thread).
 inline constexpr std::uint64_t kNone = ~std::uint64_t{0};
 
-inline constexpr std::uint64_t kUnitsPerSecond = 62'500'000;  // 16 ns: a one-byte delta reaches 2 us
-inline constexpr std::uint64_t kNanosecondsPerUnit = 16;
+inline constexpr std::uint64_t kUnitsPerSecond = 31'250'000;  // 32 ns: a one-byte delta reaches 4 us
+inline constexpr std::uint64_t kNanosecondsPerUnit = 32;
 
 inline constexpr int kMaxBatchPayload = 65536;
 inline constexpr int kMaxString = 1024;  // bytes
