@@ -6,13 +6,13 @@
 #include <dwarf.h>
 #include <elfutils/libdw.h>
 #include <elfutils/libdwfl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <unordered_map>
 
 #include "creel/tracer/frame_name.h"
+#include "creel/tracer/loaded_modules.h"
 
 namespace creel::tracer {
 namespace {
@@ -144,18 +144,12 @@ struct Symbolizer::Impl {
   Dwfl_Callbacks callbacks{};
   std::unordered_map<Dwfl_Module*, ModuleIndex> modules;
 
-  void report() {
-    dwfl_report_begin_add(dwfl);
-    if (dwfl_linux_proc_report(dwfl, ::getpid()) != 0) return;
-    dwfl_report_end(dwfl, nullptr, nullptr);
-  }
-
   Dwfl_Module* module_at(std::uintptr_t pc) {
     if (dwfl == nullptr) return nullptr;
     Dwfl_Module* module = dwfl_addrmodule(dwfl, pc);
     if (module == nullptr && unknown_budget != 0) {
-      --unknown_budget;  // loaded since, or no code at all: the latter must not make us read the map again and again
-      report();
+      --unknown_budget;  // loaded since, or no code at all: the latter must not make us read the list again and again
+      report_loaded_modules(dwfl);
       module = dwfl_addrmodule(dwfl, pc);
     }
     return module;
@@ -203,7 +197,7 @@ Symbolizer::Symbolizer() : impl_(std::make_unique<Impl>()) {
   impl_->callbacks.find_elf = dwfl_linux_proc_find_elf;
   impl_->callbacks.find_debuginfo = dwfl_standard_find_debuginfo;
   impl_->dwfl = dwfl_begin(&impl_->callbacks);
-  if (impl_->dwfl != nullptr) impl_->report();
+  if (impl_->dwfl != nullptr) report_loaded_modules(impl_->dwfl);
 }
 
 Symbolizer::~Symbolizer() {
