@@ -13,6 +13,7 @@
 #include "creel/net/sys.h"
 #include "creel/sched/base/check.h"
 #include "creel/sched/scheduler.h"
+#include "creel/sched/wait_object.h"
 #include "creel/tracer/trace.h"
 
 namespace creel::net::detail {
@@ -93,7 +94,7 @@ int Descriptor::wait(Side side) {
             return static_cast<std::atomic<std::uintptr_t>*>(arg)->compare_exchange_strong(
                 expected, reinterpret_cast<std::uintptr_t>(fiber), std::memory_order_seq_cst);
           },
-          &word, this);
+          &word, sched::tag_number(fd()));
       poller->remove_waiter();
     }
     // Acquire pairs with unblock(); seq_cst as invariant 9. Not kReady: a deadline or close, which may have been taken

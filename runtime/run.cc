@@ -17,6 +17,7 @@
 #include "creel/os/signal.h"
 #include "creel/runtime/environment.h"
 #include "creel/runtime/fatal.h"
+#include "creel/runtime/quit_signal.h"
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/log.h"
 #include "creel/sched/blocking.h"
@@ -73,6 +74,7 @@ int run_main(const Options& options, std::function<int()> main, tracer::StartCal
   }
 
   runtime::FatalHandlers fatal;
+  const runtime::QuitSignal quit(options.dump_on_sigquit);
   MainResult result;
   auto body = [&main, &result, &session, &settings] {
     try {

@@ -3,13 +3,53 @@
 
 // Go's "all goroutines are asleep": nothing can ever run again.
 
+#include <poll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
 #include <cstdlib>
 #include <mutex>
+#include <string>
+#include <string_view>
+#include <system_error>
 
+#include "creel/sched/base/check.h"
 #include "creel/sched/dump.h"
 #include "creel/sched/scheduler.h"
+#include "creel/tracer/recorder.h"
 
 namespace creel::sched {
+namespace {
+
+bool is_writable(int fd) noexcept {
+  pollfd asked{fd, POLLOUT, 0};
+  return poll(&asked, 1, 0) == 1 && (asked.revents & POLLOUT) != 0;
+}
+
+// What the program has printed comes before the report; but a fiber that is stuck in a write to stdout keeps its lock, and
+// nobody may be reading what it is led to. Then it is lost, as by any signal.
+void flush_stdout() noexcept {
+  if (ftrylockfile(stdout) != 0) return;
+  if (is_writable(STDOUT_FILENO)) std::fflush(stdout);
+  funlockfile(stdout);
+}
+
+// Past stdio, whose lock a stuck fiber may have.
+void write_stderr(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    pollfd asked{STDERR_FILENO, POLLOUT, 0};
+    if (errno == EAGAIN) poll(&asked, 1, -1);
+    else if (errno != EINTR) return;
+  }
+}
+
+}  // namespace
 
 // Called under s.lock by a worker that is about to park. All workers parked means: none runs, looks for work, waits in
 // the poller (for a timer or the network) or sits in a blocking section.
@@ -23,8 +63,18 @@ void check_deadlock(Scheduler& s) {
     if (!p->queue.empty() || p->runnext.load(std::memory_order_relaxed) != nullptr) return;
     if (p->timers.next_when() != TimerHeap::kNever) return;
   }
+  end_with_dump(s, "fatal error: all fibers are asleep - deadlock!", dump_parked_fibers);
+}
+
+void end_with_dump(Scheduler& s, const char* headline, std::string (*dump)(Scheduler&)) {
   if (s.reporting.exchange(true, std::memory_order_relaxed)) return;
-  report_deadlock(s);
+  begin_fatal_end();
+  flush_stdout();
+  write_stderr(std::string("creel: ") + headline + "\n" + fuzz_note() + "\n" + dump(s));
+  if (const std::error_code error = tracer::stop_recording()) {
+    write_stderr("creel: the trace is incomplete: " + error.message() + "\n");
+  }
+  std::_Exit(2);
 }
 
 }  // namespace creel::sched

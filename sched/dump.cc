@@ -3,23 +3,23 @@
 
 #include "creel/sched/dump.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+#include <chrono>
 #include <map>
 #include <mutex>
 #include <source_location>
+#include <span>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
+#include "creel/sched/lock_waits.h"
 #include "creel/sched/scheduler.h"
+#include "creel/sched/stack_probe.h"
+#include "creel/sched/wait_object.h"
 #include "creel/tracer/block_reason.h"
 #include "creel/tracer/frame_name.h"
 #include "creel/tracer/frames.h"
-#include "creel/tracer/recorder.h"
 #include "creel/tracer/stack_walk.h"
 
 namespace creel::sched {
@@ -39,26 +39,41 @@ const char* state_name(FiberStatus status) noexcept {
   return "unknown";
 }
 
-struct Group {
-  std::string state;                  // as shown
-  std::vector<std::string> frames;    // leaf first
-  std::vector<std::string> members;   // "7 \"name\""
-  std::uint64_t total = 0;
-  std::int64_t oldest_ns = -1;        // longest wait
-};
+using RealClock = std::chrono::steady_clock;  // virtual time may stand still
 
 constexpr std::size_t kShownMembers = 20;
+constexpr std::size_t kShownObjects = 5;
+// For one thread that runs a fiber to answer: on a busy machine it has to wait for a CPU. And for all of them together.
+constexpr std::chrono::milliseconds kProbeTimeout{2000};
+constexpr std::chrono::seconds kProbeBudget{5};
+
+// Fibers that a reader would call equal: same state, same stack, started at the same place.
+struct Group {
+  FiberStatus status = FiberStatus::kDead;
+  tracer::BlockReason reason = tracer::BlockReason::kUnspecified;
+  bool no_answer = false;  // running, and its stack could not be had
+  std::source_location site;
+  std::vector<std::pair<std::uint64_t, std::string>> members;  // id and name of the first ones
+  std::vector<const void*> objects;  // the first different ones
+  std::uint64_t other_objects = 0;   // fibers whose object is not among them
+  std::uint64_t creator = 0;
+  bool several_creators = false;
+  std::uint64_t total = 0;
+  std::int64_t oldest_ns = -1;  // longest wait
+};
+
+using GroupKey = std::vector<std::uint64_t>;  // state, reason, stack
 
 std::string describe(const tracer::LogicalFrame& frame) {
   return *frame.function + "\n        " + *frame.file + ":" + std::to_string(frame.line);
 }
 
-std::vector<std::string> frames_of(const tracer::StackKey& key) {
+std::string frames_of(std::span<const std::uint64_t> key) {
   std::vector<const tracer::LogicalFrame*> resolved;
-  tracer::frame_table().resolve(key.span(), resolved);
-  std::vector<std::string> frames;
-  for (const tracer::LogicalFrame* frame : resolved) frames.push_back(describe(*frame));
-  return frames;
+  tracer::frame_table().resolve(key, resolved);
+  std::string text;
+  for (const tracer::LogicalFrame* frame : resolved) text += "    " + describe(*frame) + "\n";
+  return text;
 }
 
 // A fiber as it was at some moment. It may change while it is copied: each word is read once, from memory that stays valid
@@ -69,6 +84,7 @@ struct Snapshot {
   std::int64_t since_ns;
   std::uint64_t creator;
   std::source_location site;
+  const void* object;
 };
 __attribute__((noinline, no_sanitize("thread"))) void take(const Fiber& fiber, Snapshot& snapshot) noexcept {
   snapshot.id = fiber.id;
@@ -76,100 +92,217 @@ __attribute__((noinline, no_sanitize("thread"))) void take(const Fiber& fiber, S
   snapshot.since_ns = fiber.since_ns;
   snapshot.creator = fiber.creator;
   snapshot.site = fiber.site;
+  snapshot.object = fiber.wait_object;
 }
 
-std::string creation(std::uint64_t creator, const std::source_location& site) {
-  const std::string by = creator == 0 ? "created by creel::run()" : "created by fiber " + std::to_string(creator);
-  return by + " in " + tracer::shorten_function(site.function_name()) + "\n        " + site.file_name() + ":" +
-         std::to_string(site.line());
+// Fibers that workers run, with the workers' threads.
+using Running = std::map<const tracer::FiberTrace*, std::uint64_t>;
+
+__attribute__((noinline, no_sanitize("thread"))) void add_worker(const Worker& worker, Running& running) {
+  const tracer::FiberTrace* fiber = *const_cast<tracer::FiberTrace* const volatile*>(&worker.fiber);
+  if (fiber != nullptr) running.emplace(fiber, worker.id);
 }
 
-void add_fiber(Scheduler& s, Fiber& fiber, std::map<std::vector<std::string>, Group>& groups) {
+Running running_fibers(Scheduler& s) {
+  Running running;
+  std::lock_guard guard(s.lock);
+  for (const auto& worker : s.workers) add_worker(*worker, running);
+  return running;
+}
+
+std::string name_of(Scheduler& s, const Fiber& fiber) {
+  std::lock_guard guard(s.fiber_pool.names_lock);
+  return fiber.name != nullptr ? fiber.name : "";
+}
+
+std::string show(std::uint64_t id, const std::string& name) {
+  return std::to_string(id) + (name.empty() ? "" : " \"" + name + "\"");
+}
+
+std::string creation(const std::string& by, const std::source_location& site) {
+  return "created by " + by + " in " + tracer::shorten_function(site.function_name()) + "\n        " + site.file_name() +
+         ":" + std::to_string(site.line());
+}
+
+std::string creator_name(std::uint64_t creator) {
+  return creator == 0 ? "creel::run()" : "fiber " + std::to_string(creator);
+}
+
+// All fibers, grouped.
+class Picture {
+ public:
+  Picture(Scheduler& s, Running running) : scheduler_(s), running_(std::move(running)), probe_until_(RealClock::now() + kProbeBudget) {
+    s.fiber_pool.for_each([this](Fiber& fiber) { add(fiber); });
+  }
+  [[nodiscard]] std::string text();
+
+ private:
+  void add(Fiber& fiber);
+  // False: it is running and its stack could not be had.
+  bool stack_of(const Fiber& fiber, FiberStatus status, tracer::StackKey& key);
+  std::string render(const GroupKey& key, const Group& group);
+  std::string object_text(const void* object, tracer::BlockReason reason);
+  // Looks at a circle again: one that was made up of waits of different moments is gone.
+  [[nodiscard]] bool still_there(const std::vector<LockWait>& circle) const;
+
+  Scheduler& scheduler_;
+  const Running running_;
+  RealClock::time_point probe_until_;
+  std::map<GroupKey, Group> groups_;
+  std::vector<LockWait> lock_waits_;
+  std::map<std::uint64_t, const Fiber*> lock_waiters_;
+  std::map<std::uint64_t, std::string> names_;  // of fibers that hold a lock or wait in a circle
+};
+
+bool Picture::stack_of(const Fiber& fiber, FiberStatus status, tracer::StackKey& key) {
+  const Worker* worker = this_worker();
+  if (worker != nullptr && worker->fiber == &fiber) {
+    tracer::current_stack(fiber, key);
+    return true;
+  }
+  if (status == FiberStatus::kRunning || status == FiberStatus::kSyscall) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(probe_until_ - RealClock::now());
+    const auto timeout = std::clamp(left, std::chrono::milliseconds(0), kProbeTimeout);
+    const auto thread = running_.find(&fiber);
+    return probe_stack(fiber, thread == running_.end() ? 0 : thread->second, timeout, key);
+  }
+  tracer::parked_stack(fiber, key);
+  return true;
+}
+
+void Picture::add(Fiber& fiber) {
   const FiberStatus status = fiber.status.load(std::memory_order_acquire);  // pairs with submit_fiber()
   if (status == FiberStatus::kDead) return;
   Snapshot snapshot;
   take(fiber, snapshot);
-  std::string state = state_name(status);
-  std::int64_t age = -1;
-  if (status == FiberStatus::kWaiting) {
-    state = std::string(tracer::to_string(snapshot.reason));
-    age = now_ns() - snapshot.since_ns;
-  }
   tracer::StackKey key;
-  if (status == FiberStatus::kWaiting || status == FiberStatus::kRunnable) {
-    tracer::parked_stack(fiber, key);
-  } else {
-    tracer::start_stack(fiber, key);
-  }
-  std::vector<std::string> frames = frames_of(key);
-  frames.push_back(creation(snapshot.creator, snapshot.site));
+  const bool answered = stack_of(fiber, status, key);
+  const bool waiting = status == FiberStatus::kWaiting;
 
-  std::vector<std::string> identity = frames;
-  identity.push_back(state);
-  Group& group = groups[identity];
-  group.state = state;
-  group.frames = std::move(frames);
-  ++group.total;
-  group.oldest_ns = std::max(group.oldest_ns, age);
-  if (group.members.size() < kShownMembers) {
-    std::string member = std::to_string(snapshot.id);
-    std::lock_guard guard(s.fiber_pool.names_lock);
-    if (fiber.name != nullptr) member += std::string(" \"") + fiber.name + "\"";
-    group.members.push_back(std::move(member));
+  GroupKey identity{static_cast<std::uint64_t>(status), waiting ? static_cast<std::uint64_t>(snapshot.reason) : 0,
+                    answered ? 1u : 0u};
+  identity.insert(identity.end(), key.span().begin(), key.span().end());
+  Group& group = groups_[identity];
+  if (group.total++ == 0) {
+    group.status = status;
+    group.reason = snapshot.reason;
+    group.no_answer = !answered;
+    group.site = snapshot.site;
+    group.creator = snapshot.creator;
+  }
+  group.several_creators = group.several_creators || group.creator != snapshot.creator;
+  if (group.members.size() < kShownMembers) group.members.emplace_back(snapshot.id, name_of(scheduler_, fiber));
+  if (!waiting) return;
+  group.oldest_ns = std::max(group.oldest_ns, now_ns() - snapshot.since_ns);
+  if (describe_object(snapshot.object, snapshot.reason).empty()) return;
+  if (std::find(group.objects.begin(), group.objects.end(), snapshot.object) == group.objects.end()) {
+    if (group.objects.size() < kShownObjects) {
+      group.objects.push_back(snapshot.object);
+    } else {
+      ++group.other_objects;
+    }
+  }
+  if (const std::uint64_t holder = hold_of(snapshot.object, snapshot.reason).fiber; holder != 0) {
+    lock_waits_.push_back({snapshot.id, snapshot.object, holder});
+    lock_waiters_.emplace(snapshot.id, &fiber);
   }
 }
 
-std::string render(const Group& group) {
+std::string Picture::object_text(const void* object, tracer::BlockReason reason) {
+  const std::string text = describe_object(object, reason);
+  for (const LockWait& wait : lock_waits_) {
+    if (wait.lock != object) continue;
+    return text + ", held by " + (wait.holder == wait.waiter ? "itself" : "fiber " + show(wait.holder, names_[wait.holder]));
+  }
+  const Hold hold = hold_of(object, reason);
+  if (!hold.is_lock) return text;
+  if (hold.readers == 0) return text + ", holder unknown";
+  return text + ", held by " + std::to_string(hold.readers) + (hold.readers == 1 ? " reader" : " readers");
+}
+
+bool Picture::still_there(const std::vector<LockWait>& circle) const {
+  return std::all_of(circle.begin(), circle.end(), [this](const LockWait& wait) {
+    const Fiber& fiber = *lock_waiters_.at(wait.waiter);
+    if (fiber.status.load(std::memory_order_acquire) != FiberStatus::kWaiting) return false;
+    Snapshot snapshot;
+    take(fiber, snapshot);
+    return snapshot.id == wait.waiter && snapshot.object == wait.lock &&
+           hold_of(snapshot.object, snapshot.reason).fiber == wait.holder;
+  });
+}
+
+std::string Picture::render(const GroupKey& key, const Group& group) {
   std::string text = group.total == 1 ? "fiber " : std::to_string(group.total) + " fibers: ";
-  for (std::size_t i = 0; i < group.members.size(); ++i) text += (i == 0 ? "" : ", ") + group.members[i];
+  for (std::size_t i = 0; i < group.members.size(); ++i) {
+    text += (i == 0 ? "" : ", ") + show(group.members[i].first, group.members[i].second);
+  }
   if (group.total > group.members.size()) text += ", ...";
-  text += " [" + group.state;
+  const bool waiting = group.status == FiberStatus::kWaiting;
+  text += " [" + (waiting ? std::string(tracer::to_string(group.reason)) : state_name(group.status));
   if (group.oldest_ns >= 1'000'000'000) text += ", " + std::to_string(group.oldest_ns / 1'000'000'000) + " s";
   text += "]:\n";
-  for (const std::string& frame : group.frames) text += "    " + frame + "\n";
-  return text + "\n";
+  for (const void* object : group.objects) text += "    waits for " + object_text(object, group.reason) + "\n";
+  if (group.other_objects != 0) text += "    and " + std::to_string(group.other_objects) + " more\n";
+  if (group.no_answer) text += "    (its stack could not be had: the thread left it, or did not answer)\n";
+  text += frames_of(std::span(key).subspan(3));
+  return text + "    " + creation(group.several_creators ? "several fibers" : creator_name(group.creator), group.site) + "\n\n";
+}
+
+std::string Picture::text() {
+  auto circles = find_circles(lock_waits_);
+  std::erase_if(circles, [this](const auto& circle) { return !still_there(circle); });
+  for (const LockWait& wait : lock_waits_) names_.emplace(wait.holder, "");
+  if (!names_.empty()) {
+    scheduler_.fiber_pool.for_each([this](Fiber& fiber) {
+      if (fiber.status.load(std::memory_order_acquire) == FiberStatus::kDead) return;
+      Snapshot snapshot;
+      take(fiber, snapshot);
+      if (const auto found = names_.find(snapshot.id); found != names_.end()) found->second = name_of(scheduler_, fiber);
+    });
+  }
+  std::map<std::uint64_t, std::string> shown;
+  for (const auto& [id, name] : names_) shown.emplace(id, show(id, name));
+  std::string text = describe_circles(circles, shown);
+
+  std::vector<std::pair<const GroupKey*, Group*>> order;
+  for (auto& [key, group] : groups_) {
+    std::sort(group.members.begin(), group.members.end());
+    order.emplace_back(&key, &group);
+  }
+  std::sort(order.begin(), order.end(),
+            [](const auto& a, const auto& b) { return a.second->members.front().first < b.second->members.front().first; });
+  for (const auto& [key, group] : order) text += render(*key, *group);
+  return text;
 }
 
 }  // namespace
 
-std::string creation_of(const Fiber& fiber) {
-  return creation(fiber.creator, fiber.site);
-}
+std::string creation_of(const Fiber& fiber) { return creation(creator_name(fiber.creator), fiber.site); }
 
 std::string describe_running(const Fiber& fiber) {
-  std::string text = "fiber " + std::to_string(fiber.id);
-  if (fiber.name != nullptr) text += std::string(" \"") + fiber.name + "\"";
-  text += " [running]:\n";
   tracer::StackKey key;
   tracer::current_stack(fiber, key);
-  for (const std::string& frame : frames_of(key)) text += "    " + frame + "\n";
-  return text + "    " + creation_of(fiber) + "\n";
+  return "fiber " + show(fiber.id, fiber.name != nullptr ? fiber.name : "") + " [running]:\n" + frames_of(key.span()) +
+         "    " + creation_of(fiber) + "\n";
 }
 
-std::string dump_fibers(Scheduler& s) {
-  std::map<std::vector<std::string>, Group> groups;
-  s.fiber_pool.for_each([&](Fiber& fiber) { add_fiber(s, fiber, groups); });
-  std::vector<const Group*> order;
-  for (const auto& [identity, group] : groups) order.push_back(&group);
-  std::sort(order.begin(), order.end(), [](const Group* a, const Group* b) {
-    return a->members.front().size() != b->members.front().size() ? a->members.front().size() < b->members.front().size()
-                                                                  : a->members.front() < b->members.front();
-  });
-  std::string text;
-  for (const Group* group : order) text += render(*group);
-  return text;
-}
-
-void report_deadlock(Scheduler& s) {
-  std::fflush(stdout);
-  const std::string text =
-      std::string("creel: fatal error: all fibers are asleep - deadlock!\n") + fuzz_note() + "\n" + dump_fibers(s);
-  std::fwrite(text.data(), 1, text.size(), stderr);
-  if (const std::error_code error = tracer::stop_recording()) {
-    std::fprintf(stderr, "creel: the trace is incomplete: %s\n", error.message().c_str());
+std::string describe_fiber_on(Scheduler& s, std::uint64_t thread) {
+  for (const auto& [address, its_thread] : running_fibers(s)) {
+    if (its_thread != thread) continue;
+    const Fiber& fiber = *static_cast<const Fiber*>(address);
+    Snapshot snapshot;
+    take(fiber, snapshot);
+    tracer::StackKey key;
+    // Without an answer, its start.
+    static_cast<void>(probe_stack(fiber, thread, kProbeTimeout, key));
+    return "fiber " + show(snapshot.id, name_of(s, fiber)) + " [running]:\n" + frames_of(key.span()) + "    " +
+           creation(creator_name(snapshot.creator), snapshot.site);
   }
-  std::fflush(stderr);
-  std::_Exit(2);
+  return {};
 }
+
+std::string dump_fibers(Scheduler& s) { return Picture(s, running_fibers(s)).text(); }
+
+std::string dump_parked_fibers(Scheduler& s) { return Picture(s, {}).text(); }
 
 }  // namespace creel::sched

@@ -5,6 +5,7 @@
 
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 namespace creel::sched {
@@ -12,10 +13,14 @@ namespace creel::sched {
 struct Fiber;
 struct Scheduler;
 
-// Text: one block per group of fibers with equal state and stack; id, name, state, reason, age, creation site, stack.
+// Text: first the circles of fibers that wait for one another's locks; then one block per group of fibers with equal state
+// and stack: ids, names, state or reason of the wait, its age, the object and its holder, stack, creation.
 // May be called while workers run, from any thread, also while all of them are stuck: takes no lock they hold for long.
-// Stacks of running fibers are not shown (they change under the reader's eyes), only where they were created.
+// Threads that run a fiber are asked for its stack (stack_probe.h): some 10 us each, 30 ms if one does not answer, more
+// where it has to wait for a CPU; at most 5 s in all.
 [[nodiscard]] std::string dump_fibers(Scheduler& s);
+// The same when nothing runs. Caller: may hold s.lock.
+[[nodiscard]] std::string dump_parked_fibers(Scheduler& s);
 
 // Where a fiber was created: by whom, in which function, file and line.
 [[nodiscard]] std::string creation_of(const Fiber& fiber);
@@ -23,7 +28,11 @@ struct Scheduler;
 // The running fiber of the calling thread: id, name, stack, creation. Caller: on that fiber.
 [[nodiscard]] std::string describe_running(const Fiber& fiber);
 
-// Prints the deadlock report, completes a running trace and ends the process with status 2. Requires: s.lock.
-[[noreturn]] void report_deadlock(Scheduler& s);
+// The fiber that thread `thread` runs: id, name, stack, creation; "" if none does. Any other thread.
+[[nodiscard]] std::string describe_fiber_on(Scheduler& s, std::uint64_t thread);
+
+// Prints "creel: " + `headline` and `dump`, completes a running trace and ends the process with status 2, once: a second
+// call meanwhile returns. Any thread.
+void end_with_dump(Scheduler& s, const char* headline, std::string (*dump)(Scheduler&));
 
 }  // namespace creel::sched

@@ -6,7 +6,8 @@
 // Each round (20 us, doubling to 10 ms after 50 quiet rounds):
 //  - retakes the P of a fiber that has been in a blocking section for at least one round, if there is work or it took 10 ms;
 //  - asks a fiber that has used its 10 ms slice to stop at its next safe point;
-//  - logs, once, a fiber that has had its thread for another 100 ms after a first 110 ms without reaching one;
+//  - logs, once and with its stack, a fiber that has had its thread for another 100 ms after a first 110 ms without reaching one;
+//  - writes, asked by SIGQUIT, the dump of all fibers;
 //  - polls the network if nobody did for 10 ms; starts a worker if work or a due timer waits while a P is idle;
 //  - gives back memory of stacks that nobody has used for a second.
 // Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it.
@@ -15,14 +16,14 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <mutex>
-#include <string>
 
-#include "creel/sched/base/log.h"
 #include "creel/sched/park.h"
+#include "creel/sched/platform/thread_state.h"
 #include "creel/sched/preempt.h"
+#include "creel/sched/quit_report.h"
 #include "creel/sched/scheduler.h"
+#include "creel/sched/stuck_report.h"
 #include "creel/sched/thread_start.h"
 #include "creel/tracer/hook.h"
 #include "creel/tracer/recorder.h"
@@ -57,25 +58,9 @@ bool steal_proc(Worker& self, Processor& proc) {
   return true;
 }
 
-// How long the thread has run so far, in ns; < 0 where the kernel does not say.
-std::int64_t cpu_time_ns(std::uint64_t thread) {
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/schedstat");
-  std::int64_t ran = 0;
-  return file >> ran ? ran : -1;
-}
-
-// Whether the thread has a CPU or wants one (state R), rather than being blocked in the kernel.
-bool is_runnable(std::uint64_t thread) {
-  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
-  std::string line;
-  std::getline(file, line);
-  const std::size_t name_end = line.rfind(')');
-  return name_end != std::string::npos && name_end + 2 < line.size() && line[name_end + 2] == 'R';
-}
-
 // Logs a fiber that has kept its P for kStuck from the first call on: running, or blocked in the kernel. On an overloaded
 // machine its thread may just not have had a CPU; then the fiber is not to blame.
-void report_if_stuck(Processor& proc, std::int64_t now) {
+void report_if_stuck(StuckReporter& reporter, Processor& proc, std::int64_t now) {
   const std::uint64_t holder = proc.holder.load(std::memory_order_relaxed);
   const std::int64_t ran = cpu_time_ns(holder);
   if (proc.stuck_since == 0 || proc.stuck_holder != holder) {
@@ -86,13 +71,12 @@ void report_if_stuck(Processor& proc, std::int64_t now) {
   }
   const std::int64_t kept = now - proc.stuck_since;
   if (kept < kStuck || (is_runnable(holder) && ran >= 0 && ran - proc.stuck_ran < kStuck)) return;
-  proc.reported_stuck = true;
-  log_stuck(proc.id, kept / 1'000'000);
+  proc.reported_stuck = reporter.report(proc.id, kept / 1'000'000, holder);
 }
 
 // The slice of a processor's fiber. Lowers `due`, the time until the next look, to when the slice ends: else slices would
 // last up to two rounds.
-void watch_slice(Processor& proc, std::int64_t now, bool running, std::int64_t& due) {
+void watch_slice(StuckReporter& reporter, Processor& proc, std::int64_t now, bool running, std::int64_t& due) {
   const std::uint32_t tick = proc.sched_tick.load(std::memory_order_relaxed);
   const std::int64_t used = now - proc.seen_sched_when;
   if (tick != proc.seen_sched_tick) {
@@ -105,16 +89,16 @@ void watch_slice(Processor& proc, std::int64_t now, bool running, std::int64_t& 
     due = std::min(due, kSlice - used);
   } else {
     if (raise_attention(proc)) due = std::min(due, kAfterPreempt);
-    if (running && used >= kSlice + kStuck && !proc.reported_stuck) report_if_stuck(proc, now);
+    if (running && used >= kSlice + kStuck && !proc.reported_stuck) report_if_stuck(reporter, proc, now);
   }
 }
 
 // One processor's round. Returns whether something was done.
-bool watch(Worker& self, Processor& proc, std::int64_t now, std::int64_t& due) {
+bool watch(Worker& self, StuckReporter& reporter, Processor& proc, std::int64_t now, std::int64_t& due) {
   Scheduler& s = self.scheduler;
   const ProcStatus status = proc.status.load(std::memory_order_relaxed);
   if (status == ProcStatus::kRunning || status == ProcStatus::kSyscall) {
-    watch_slice(proc, now, status == ProcStatus::kRunning, due);
+    watch_slice(reporter, proc, now, status == ProcStatus::kRunning, due);
   }
   if (status != ProcStatus::kSyscall) return false;
   const std::uint32_t tick = proc.syscall_tick.load(std::memory_order_relaxed);
@@ -171,7 +155,7 @@ void sleep_if_idle(Scheduler& s) {
   s.monitor_sleeps.store(true, std::memory_order_seq_cst);
   // Announced, then looked again: take_idle_proc() lowers the count first and then reads the announcement.
   if (s.idle_proc_count.load(std::memory_order_seq_cst) >= s.procs.load(std::memory_order_seq_cst) &&
-      !s.stopping.load(std::memory_order_seq_cst)) {
+      !s.stopping.load(std::memory_order_seq_cst) && !s.quit_requested.load(std::memory_order_seq_cst)) {
     // After the look at the processors: what a fiber of theirs released is seen.
     const std::int64_t scavenge = s.stack_pool.scavenge(now_ns());
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(scavenge == StackPool::kNever ? -1 : scavenge));
@@ -195,6 +179,7 @@ void monitor_main(Scheduler* scheduler) {
   self.random_state = self.id | 1;
   tracer::set_current_worker(&self);
   tracer::attach(self);
+  StuckReporter reporter(s);
   std::int64_t round = kMinRound;
   std::int64_t due = kMinRound;
   int quiet = 0;
@@ -206,12 +191,13 @@ void monitor_main(Scheduler* scheduler) {
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(pause));
     s.monitor_dozes.store(false, std::memory_order_relaxed);
     sleep_if_idle(s);
+    serve_quit_request(s);
     const std::int64_t now = now_ns();
     s.coarse_now.store(now, std::memory_order_relaxed);
     bool busy = false;
     due = s.skipped_wake.exchange(false, std::memory_order_relaxed) ? kLeftOutWake : kMaxRound;
     const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
-    for (std::uint32_t i = 0; i < made; ++i) busy = watch(self, *s.proc(i), now, due) || busy;
+    for (std::uint32_t i = 0; i < made; ++i) busy = watch(self, reporter, *s.proc(i), now, due) || busy;
     poll_network(self, now);
     rouse(s, now);
     if (s.fuzz != nullptr) disturb_workers(s);

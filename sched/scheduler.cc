@@ -23,6 +23,7 @@
 #include "creel/sched/base/log.h"
 #include "creel/sched/park.h"
 #include "creel/sched/preempt.h"
+#include "creel/sched/quit_report.h"
 #include "creel/sched/thread_start.h"
 #include "creel/sched/trace_status.h"
 #include "creel/tracer/recorder.h"
@@ -134,8 +135,8 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
   start_thread(s, s.proc(0), false, nullptr, true);
   // After the first worker: a worker the monitor starts must not find itself alone with nothing to run.
   try {
-    // A deterministic run has none: it acts by real time.
-    if (!s.deterministic()) s.monitor = std::thread(monitor_main, &s);
+    // A deterministic run has none: it acts by real time. But somebody has to answer a SIGQUIT.
+    s.monitor = std::thread(s.deterministic() ? await_quit_request_main : monitor_main, &s);
   } catch (const std::system_error& error) {
     fail(std::string("cannot create the monitor thread: ") + error.what() +
          " (limits: ulimit -u, /proc/sys/kernel/threads-max, memory)");
@@ -153,6 +154,7 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
     std::lock_guard guard(readers_mu);  // nobody looks at it from outside any more
     running.store(nullptr, std::memory_order_release);
   }
+  await_quit_requests();  // nor does a signal handler
   const std::size_t live = count_fibers(s) - 1;  // the main fiber itself
   if (live != 0) log_debug("run() returns; fibers abandoned: " + std::to_string(live));
   std::vector<std::unique_ptr<Worker>> workers;

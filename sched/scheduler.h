@@ -93,6 +93,7 @@ struct Scheduler {
 
   // Monitor.
   std::atomic<std::uint32_t> monitor_word{0};  // futex: changes to wake the monitor
+  std::atomic<bool> quit_requested{false};     // seq_cst: set before monitor_word changes (quit_report.h)
   std::atomic<bool> monitor_sleeps{false};     // seq_cst: set before it re-checks that all Ps are idle
   std::thread monitor;
 

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "creel/sched/base/check.h"
+#include "creel/sched/stack_probe.h"
 #include "creel/tracer/current.h"
 #include "creel/tracer/recorder.h"
 
@@ -65,6 +66,7 @@ ThreadStart::ThreadStart(Worker& worker) : worker_(worker) {
   if (worker.random_state == 0) worker.random_state = 1;
   pthread_setname_np(pthread_self(), "creel-worker");
   set_timer_slack();
+  allow_stack_probe();
   tracer::set_current_worker(&worker);
   tracer::attach(worker);
   worker.context.adopt_thread();

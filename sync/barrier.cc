@@ -48,7 +48,8 @@ std::optional<bool> Barrier::arrive(Waiter& self) {
   }
   ++arrived_;
   queue_.push_back(self);
-  if (sync::park_waiter(self, lock_, sched::BlockReason::kSync, this) == Outcome::kTimedOut) return std::nullopt;
+  const void* object = sched::tag(this, sched::WaitKind::kBarrier);
+  if (sync::park_waiter(self, lock_, sched::BlockReason::kSync, object) == Outcome::kTimedOut) return std::nullopt;
   return false;
 }
 

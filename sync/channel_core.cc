@@ -121,7 +121,7 @@ ChannelResult ChannelCore::park_sender(void* element) {
   Waiter self(sched::current_fiber("creel::Channel::send()"));
   self.element = element;
   senders_.push_back(self);
-  return result_of(park_waiter(self, lock_, BlockReason::kChanSend, this));
+  return result_of(park_waiter(self, lock_, BlockReason::kChanSend, sched::tag(this, sched::WaitKind::kChannel)));
 }
 
 ChannelResult ChannelCore::send_timed(void* element, const Limit& limit) {
@@ -137,7 +137,7 @@ ChannelResult ChannelCore::send_timed(void* element, const Limit& limit) {
     return result;
   }
   senders_.push_back(self);
-  return result_of(park_waiter(self, lock_, BlockReason::kChanSend, this));
+  return result_of(park_waiter(self, lock_, BlockReason::kChanSend, sched::tag(this, sched::WaitKind::kChannel)));
 }
 
 ChannelResult ChannelCore::recv(void* element, const Limit* limit) {
@@ -156,7 +156,7 @@ ChannelResult ChannelCore::park_receiver(void* element) {
   Waiter self(sched::current_fiber("creel::Channel::recv()"));
   self.element = element;
   receivers_.push_back(self);
-  return result_of(park_waiter(self, lock_, BlockReason::kChanReceive, this));
+  return result_of(park_waiter(self, lock_, BlockReason::kChanReceive, sched::tag(this, sched::WaitKind::kChannel)));
 }
 
 ChannelResult ChannelCore::recv_timed(void* element, const Limit& limit) {
@@ -172,7 +172,7 @@ ChannelResult ChannelCore::recv_timed(void* element, const Limit& limit) {
     return result;
   }
   receivers_.push_back(self);
-  return result_of(park_waiter(self, lock_, BlockReason::kChanReceive, this));
+  return result_of(park_waiter(self, lock_, BlockReason::kChanReceive, sched::tag(this, sched::WaitKind::kChannel)));
 }
 
 bool ChannelCore::expire_send(void* self, Waiter& waiter, WakeList&) {

@@ -41,7 +41,7 @@ Outcome CondVar::park(Waiter& self) {
     return self.result();
   }
   self.parked = true;
-  return sync::park_waiter(self, lock_, sched::BlockReason::kCond, this);
+  return sync::park_waiter(self, lock_, sched::BlockReason::kCond, sched::tag(this, sched::WaitKind::kCondVar));
 }
 
 bool CondVar::expire(void* self, Waiter& waiter, WakeList&) {

@@ -138,7 +138,7 @@ bool sleep_until(const Context& context, Clock::time_point when) {
       sleep.lock.unlock();
     } else {
       sleep.queue.push_back(self);
-      sync::park_waiter(self, sleep.lock, sched::BlockReason::kSleep, &sleep);
+      sync::park_waiter(self, sleep.lock, sched::BlockReason::kSleep, nullptr);
     }
   }
   return when <= Clock::now();

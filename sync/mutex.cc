@@ -45,7 +45,11 @@ bool is_starving(const Waiter& waiter) noexcept {
 
 }  // namespace
 
-Mutex::~Mutex() { sync::expect_unused(queue_.empty(), "creel::Mutex destroyed while fibers wait for it"); }
+Mutex::~Mutex() {
+  static_assert(sizeof(holder_) == sizeof(sched::LockWord::holder) && sizeof(state_) == sizeof(sched::LockWord::state) &&
+                sizeof(queue_lock_) <= sizeof(sched::LockWord::unused) && kLocked == sched::LockWord::kHeld);
+  sync::expect_unused(queue_.empty(), "creel::Mutex destroyed while fibers wait for it");
+}
 
 bool Mutex::try_lock() noexcept {
   sched::safe_point();
@@ -53,13 +57,18 @@ bool Mutex::try_lock() noexcept {
   while ((old & kLocked) == 0) {
     // Acquire pairs with the release in unlock().
     if (state_.compare_exchange_weak(old, old | kLocked, std::memory_order_acquire, std::memory_order_relaxed)) {
+      holder_.store(CREEL_FRAME_ADDRESS(), std::memory_order_relaxed);
       return true;
     }
   }
   return false;
 }
 
-bool Mutex::lock_limit(const sync::Limit& limit) { return lock_slow(limit.endless() ? nullptr : &limit); }
+bool Mutex::lock_limit(const sync::Limit& limit) {
+  const bool locked = lock_slow(limit.endless() ? nullptr : &limit);
+  if (locked) holder_.store(CREEL_FRAME_ADDRESS(), std::memory_order_relaxed);
+  return locked;
+}
 
 bool Mutex::lock_slow(const sync::Limit* limit) {
   Waiter self(sched::current_fiber("creel::Mutex::lock()"));
@@ -115,7 +124,7 @@ bool Mutex::lock_loop(Waiter& self, bool timed) {
       self.amount = now_ns();
       queue_.push_back(self);
     }
-    switch (sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, this)) {
+    switch (sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, sched::tag(this, sched::WaitKind::kMutex))) {
       case Outcome::kDone:  // handed over, kLocked set by the unlocker
         return true;
       case Outcome::kTimedOut:
@@ -157,8 +166,9 @@ void Mutex::unlock_slow() {
       std::uint32_t next = queue_.has_one() ? old & ~(kWaiters | kStarving) : old;
       if (!starving) {
         next = (next & ~kLocked) | kWoken;
-      } else if (!is_starving(first)) {
-        next &= ~kStarving;
+      } else {
+        if (!is_starving(first)) next &= ~kStarving;
+        holder_.store(0, std::memory_order_relaxed);  // until the next holder runs
       }
       // Release as above; a hand-over is passed on by decide().
       if (!state_.compare_exchange_weak(old, next, std::memory_order_release, std::memory_order_relaxed)) continue;

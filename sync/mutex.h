@@ -43,6 +43,7 @@ class Mutex {
     if (!state_.compare_exchange_strong(expected, kLocked, std::memory_order_acquire, std::memory_order_relaxed)) {
       lock_slow(nullptr);
     }
+    holder_.store(CREEL_FRAME_ADDRESS(), std::memory_order_relaxed);
   }
 
   // Takes the lock if it is free and nobody is starving. Blocking: never.
@@ -88,8 +89,10 @@ class Mutex {
   bool lock_loop(sync::Waiter& self, bool timed);
   static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
 
+  // As sched::LockWord.
   std::atomic<std::uint32_t> state_{0};
   sched::SpinLock queue_lock_;
+  std::atomic<std::uintptr_t> holder_{0};  // for dumps: one store after each way to take the lock
   sync::WaitQueue queue_;  // guarded by queue_lock_
 };
 

@@ -11,7 +11,11 @@ using sync::Outcome;
 using sync::Waiter;
 using sync::WakeList;
 
-Once::~Once() { sync::expect_unused(queue_.empty(), "creel::Once destroyed while fibers wait for it"); }
+Once::~Once() {
+  static_assert(sizeof(holder_) == sizeof(sched::LockWord::holder) && sizeof(state_) == sizeof(sched::LockWord::state) &&
+                sizeof(lock_) <= sizeof(sched::LockWord::unused));
+  sync::expect_unused(queue_.empty(), "creel::Once destroyed while fibers wait for it");
+}
 
 Once::Turn Once::begin(const sync::Limit* limit) {
   sched::safe_point();
@@ -56,6 +60,7 @@ void Once::end(bool success) {
       wakes.add(*waiter);
     }
   } else if (Waiter* waiter = queue_.pop_front()) {
+    holder_.store(0, std::memory_order_relaxed);  // until it runs
     waiter->decide(Outcome::kRetry);  // state_ stays kRunning: the turn is passed on
     wakes.add(*waiter);
   } else {

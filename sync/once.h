@@ -54,11 +54,13 @@ class Once {
   [[nodiscard]] bool done() const noexcept { return state_.load(std::memory_order_acquire) == State::kDone; }
 
  private:
-  enum class State : std::uint8_t { kNew, kRunning, kDone };
+  enum class State : std::uint32_t { kNew = 0, kRunning = sched::LockWord::kHeld, kDone = 2 };
 
   // Ends the call, by exception unless `success`.
   struct Finish {
-    explicit Finish(Once& owner) noexcept : once(owner) {}
+    explicit Finish(Once& owner) noexcept : once(owner) {
+      once.holder_.store(CREEL_FRAME_ADDRESS(), std::memory_order_relaxed);
+    }
     ~Finish() { once.end(success); }
     Finish(const Finish&) = delete;
     Finish& operator=(const Finish&) = delete;
@@ -72,8 +74,10 @@ class Once {
   static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
   void end(bool success);
 
+  // As sched::LockWord.
   std::atomic<State> state_{State::kNew};  // written under lock_
   sched::SpinLock lock_;
+  std::atomic<std::uintptr_t> holder_{0};  // who runs the function, for dumps
   sync::WaitQueue queue_;  // guarded by lock_
 };
 

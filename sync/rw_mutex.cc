@@ -21,6 +21,9 @@
 
 #include "creel/sync/rw_mutex.h"
 
+#include <bit>
+#include <cstddef>
+
 namespace creel {
 
 using sync::Outcome;
@@ -28,6 +31,9 @@ using sync::Waiter;
 using sync::WakeList;
 
 RWMutex::~RWMutex() {
+  // A dump reads the lower half of state_.
+  static_assert(sizeof(holder_) == sizeof(sched::LockWord::holder) && sizeof(state_) == offsetof(sched::LockWord, holder) && std::endian::native == std::endian::little &&
+                kWriter == sched::LockWord::kHeld && kReader == sched::LockWord::kReader);
   sync::expect_unused(writers_.empty() && readers_.empty(), "creel::RWMutex destroyed while fibers wait for it");
 }
 
@@ -39,10 +45,15 @@ bool RWMutex::lock_shared_limit(const sync::Limit& limit) {
 
 bool RWMutex::lock_slow(const sync::Limit* limit) {
   Waiter self(sched::current_fiber("creel::RWMutex::lock()"));
-  if (limit == nullptr) return lock_queued(self);
-  if (limit->reached()) return false;
-  sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_writer, this, *limit);
-  return lock_queued(self);
+  bool locked = false;
+  if (limit == nullptr) {
+    locked = lock_queued(self);
+  } else if (!limit->reached()) {
+    sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_writer, this, *limit);
+    locked = lock_queued(self);
+  }
+  if (locked) holder_.store(CREEL_FRAME_ADDRESS(), std::memory_order_relaxed);
+  return locked;
 }
 
 bool RWMutex::lock_queued(Waiter& self) {
@@ -64,7 +75,8 @@ bool RWMutex::lock_queued(Waiter& self) {
     return true;
   }
   writers_.push_back(self);
-  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
+  const void* object = sched::tag(this, sched::WaitKind::kRWMutex);
+  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, object) == Outcome::kDone;
 }
 
 bool RWMutex::lock_shared_slow(const sync::Limit* limit) {
@@ -94,7 +106,8 @@ bool RWMutex::lock_shared_queued(Waiter& self) {
     return true;
   }
   readers_.push_back(self);
-  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
+  const void* object = sched::tag(this, sched::WaitKind::kRWMutex);
+  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, object) == Outcome::kDone;
 }
 
 // Takes all waiting readers off. Returns what they add to the state. Caller: holds queue_lock_.
@@ -122,6 +135,7 @@ void RWMutex::unlock_slow() {
       writer->decide(Outcome::kDone);
       wakes.add(*writer);
       next = kWriter | (writers_.empty() ? 0 : kWriterWaits);
+      holder_.store(0, std::memory_order_relaxed);  // until it runs
     }
     // While kWriter is set and the queues' lock held nobody else changes the state. Release as in unlock().
     if (!wakes.empty()) state_.store(next, std::memory_order_release);
@@ -144,6 +158,7 @@ void RWMutex::unlock_shared_slow(std::uint64_t old) {
   // Invariant 3: only kReadersWait may have changed since, and does not under the queues' lock. Relaxed: what the
   // readers released is passed on by decide().
   const std::uint64_t now = state_.load(std::memory_order_relaxed);
+  holder_.store(0, std::memory_order_relaxed);  // until the writer runs
   state_.store(kWriter | (writers_.empty() ? 0 : kWriterWaits) | (now & kReadersWait), std::memory_order_relaxed);
   writer->decide(Outcome::kDone);
   wakes.add(*writer);

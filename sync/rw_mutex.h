@@ -38,7 +38,11 @@ class RWMutex {
     sched::safe_point();
     std::uint64_t expected = 0;
     // Acquire pairs with the releases in unlock() and unlock_shared().
-    return state_.compare_exchange_strong(expected, kWriter, std::memory_order_acquire, std::memory_order_relaxed);
+    if (!state_.compare_exchange_strong(expected, kWriter, std::memory_order_acquire, std::memory_order_relaxed)) {
+      return false;
+    }
+    holder_.store(CREEL_FRAME_ADDRESS(), std::memory_order_relaxed);
+    return true;
   }
   // True: locked. False: time was up. Errors: std::bad_alloc if no timer can be armed.
   template <typename Rep, typename Period>
@@ -114,7 +118,9 @@ class RWMutex {
   static bool expire_writer(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
   static bool expire_reader(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
 
+  // As sched::LockWord.
   std::atomic<std::uint64_t> state_{0};
+  std::atomic<std::uintptr_t> holder_{0};  // for writing; for dumps
   sched::SpinLock queue_lock_;
   sync::WaitQueue writers_;  // guarded by queue_lock_
   sync::WaitQueue readers_;  // guarded by queue_lock_

@@ -167,7 +167,8 @@ std::size_t Selection::wait_armed(bool timed) {
     (one.is_send ? one.channel->senders_ : one.channel->receivers_).push_back(waiter);
   }
   state_.parked = true;
-  sched::park(BlockReason::kSelect, &Selection::commit, this, &cases_[rooms_[0].lock_order].channel);
+  sched::park(BlockReason::kSelect, &Selection::commit, this,
+              sched::tag(cases_[rooms_[0].lock_order].channel, sched::WaitKind::kChannel));
 
   state_.lock.lock();  // wait for the commit's last step
   state_.lock.unlock();

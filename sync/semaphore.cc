@@ -70,7 +70,8 @@ bool Semaphore::acquire_queued(Waiter& self) {
     return taken;
   }
   queue_.push_back(self);
-  return sync::park_waiter(self, lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
+  const void* object = sched::tag(this, sched::WaitKind::kSemaphore);
+  return sync::park_waiter(self, lock_, sched::BlockReason::kSync, object) == Outcome::kDone;
 }
 
 // Serves waiters in order while permits last. Caller: holds lock_.

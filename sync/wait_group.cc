@@ -82,7 +82,8 @@ bool WaitGroup::wait_queued(Waiter& self) {
     }
   } while (!state_.compare_exchange_weak(old, old + 1, std::memory_order_acquire, std::memory_order_acquire));
   queue_.push_back(self);
-  return sync::park_waiter(self, lock_, sched::BlockReason::kSync, this) == Outcome::kDone;
+  const void* object = sched::tag(this, sched::WaitKind::kWaitGroup);
+  return sync::park_waiter(self, lock_, sched::BlockReason::kSync, object) == Outcome::kDone;
 }
 
 bool WaitGroup::expire(void* self, Waiter& waiter, WakeList&) {

@@ -29,6 +29,7 @@
 #include "creel/sched/base/spinlock.h"
 #include "creel/sched/park.h"
 #include "creel/sched/timer.h"
+#include "creel/sched/wait_object.h"
 #include "creel/sync/cancel_hook.h"
 #include "creel/sync/limit.h"
 

@@ -51,10 +51,10 @@ std::string log_level_names() {
   return names;
 }
 
-void log_stuck(std::uint32_t proc, std::int64_t milliseconds) {
+void log_stuck(std::uint32_t proc, std::int64_t milliseconds, std::string_view fiber) {
   logger().warn("the fiber on P{} has run for {} ms without reaching a safe point (a runtime call, creel::checkpoint(), or a "
-                "loop compiled by creel_preempt_loops); others on this P wait. A call that blocks belongs in creel::blocking()",
-                proc, milliseconds);
+                "loop compiled by creel_preempt_loops); others on this P wait. A call that blocks belongs in creel::blocking(){}{}",
+                proc, milliseconds, fiber.empty() ? "" : "\n", fiber);
 }
 
 }  // namespace creel::sched

@@ -21,7 +21,7 @@ bool set_log_level(std::string_view name);
 // The accepted names, for messages.
 [[nodiscard]] std::string log_level_names();
 
-// A fiber has run on P `proc` for `milliseconds` without reaching a safe point.
-void log_stuck(std::uint32_t proc, std::int64_t milliseconds);
+// A fiber has run on P `proc` for `milliseconds` without reaching a safe point. `fiber`: it and its stack, as text.
+void log_stuck(std::uint32_t proc, std::int64_t milliseconds, std::string_view fiber);
 
 }  // namespace creel::sched
