@@ -18,6 +18,7 @@
 #include "creel/sched/base/check.h"
 #include "creel/sched/dump.h"
 #include "creel/sched/fuzz.h"
+#include "creel/sched/late_names.h"
 #include "creel/sched/overflow.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/worker.h"
@@ -130,7 +131,7 @@ std::terminate_handler outer = nullptr;  // the handler from before; set before 
 
 FatalHandlers::FatalHandlers() : previous_(std::set_terminate(on_terminate)) {
   outer = previous_;
-  sched::install_overflow_handler(look_up);
+  sched::install_overflow_handler(look_up, sched::write_names);
 }
 
 FatalHandlers::~FatalHandlers() {

@@ -35,20 +35,6 @@ void flush_stdout() noexcept {
   funlockfile(stdout);
 }
 
-// Past stdio, whose lock a stuck fiber may have.
-void write_stderr(std::string_view text) noexcept {
-  while (!text.empty()) {
-    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
-    if (written >= 0) {
-      text.remove_prefix(static_cast<std::size_t>(written));
-      continue;
-    }
-    pollfd asked{STDERR_FILENO, POLLOUT, 0};
-    if (errno == EAGAIN) poll(&asked, 1, -1);
-    else if (errno != EINTR) return;
-  }
-}
-
 }  // namespace
 
 // Called under s.lock by a worker that is about to park. All workers parked means: none runs, looks for work, waits in
@@ -64,6 +50,19 @@ void check_deadlock(Scheduler& s) {
     if (p->timers.next_when() != TimerHeap::kNever) return;
   }
   end_with_dump(s, "fatal error: all fibers are asleep - deadlock!", dump_parked_fibers);
+}
+
+void write_stderr(std::string_view text) noexcept {
+  while (!text.empty()) {
+    const ssize_t written = write(STDERR_FILENO, text.data(), text.size());
+    if (written >= 0) {
+      text.remove_prefix(static_cast<std::size_t>(written));
+      continue;
+    }
+    pollfd asked{STDERR_FILENO, POLLOUT, 0};
+    if (errno == EAGAIN) poll(&asked, 1, -1);
+    else if (errno != EINTR) return;
+  }
 }
 
 void end_with_dump(Scheduler& s, const char* headline, std::string (*dump)(Scheduler&)) {

@@ -64,15 +64,9 @@ struct Group {
 
 using GroupKey = std::vector<std::uint64_t>;  // state, reason, stack
 
-std::string describe(const tracer::LogicalFrame& frame) {
-  return *frame.function + "\n        " + *frame.file + ":" + std::to_string(frame.line);
-}
-
 std::string frames_of(std::span<const std::uint64_t> key) {
-  std::vector<const tracer::LogicalFrame*> resolved;
-  tracer::frame_table().resolve(key, resolved);
   std::string text;
-  for (const tracer::LogicalFrame* frame : resolved) text += "    " + describe(*frame) + "\n";
+  for (const std::string& frame : describe_frames(key)) text += frame;
   return text;
 }
 
@@ -276,6 +270,16 @@ std::string Picture::text() {
 }
 
 }  // namespace
+
+std::vector<std::string> describe_frames(std::span<const std::uint64_t> key) {
+  std::vector<const tracer::LogicalFrame*> resolved;
+  tracer::frame_table().resolve(key, resolved);
+  std::vector<std::string> texts;
+  for (const tracer::LogicalFrame* frame : resolved) {
+    texts.push_back("    " + *frame->function + "\n        " + *frame->file + ":" + std::to_string(frame->line) + "\n");
+  }
+  return texts;
+}
 
 std::string creation_of(const Fiber& fiber) { return creation(creator_name(fiber.creator), fiber.site); }
 

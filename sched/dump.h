@@ -6,7 +6,10 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 namespace creel::sched {
 
@@ -22,6 +25,9 @@ struct Scheduler;
 // The same when nothing runs. Caller: may hold s.lock.
 [[nodiscard]] std::string dump_parked_fibers(Scheduler& s);
 
+// The frames of a stack (stack_walk.h), two lines each, innermost first; the last one is the fiber's start frame.
+[[nodiscard]] std::vector<std::string> describe_frames(std::span<const std::uint64_t> key);
+
 // Where a fiber was created: by whom, in which function, file and line.
 [[nodiscard]] std::string creation_of(const Fiber& fiber);
 
@@ -34,5 +40,8 @@ struct Scheduler;
 // Prints "creel: " + `headline` and `dump`, completes a running trace and ends the process with status 2, once: a second
 // call meanwhile returns. Any thread.
 void end_with_dump(Scheduler& s, const char* headline, std::string (*dump)(Scheduler&));
+
+// Past stdio, whose lock a stuck fiber may have. Blocking: while nobody reads it.
+void write_stderr(std::string_view text) noexcept;
 
 }  // namespace creel::sched

@@ -18,6 +18,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "creel/sched/late_names.h"
 #include "creel/sched/park.h"
 #include "creel/sched/platform/thread_state.h"
 #include "creel/sched/preempt.h"
@@ -192,6 +193,7 @@ void monitor_main(Scheduler* scheduler) {
     s.monitor_dozes.store(false, std::memory_order_relaxed);
     sleep_if_idle(s);
     serve_quit_request(s);
+    serve_names();
     const std::int64_t now = now_ns();
     s.coarse_now.store(now, std::memory_order_relaxed);
     bool busy = false;

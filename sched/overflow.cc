@@ -14,6 +14,7 @@
 #include <ctime>
 #include <string_view>
 
+#include "creel/sched/base/check.h"
 #include "creel/sched/slab.h"
 
 namespace creel::sched {
@@ -24,6 +25,7 @@ constexpr std::array<int, 2> kSignals = {SIGSEGV, SIGBUS};
 
 // Written before the handlers are installed; release pairs with the acquire in the handler.
 std::atomic<OverflowLookup> lookup_info{nullptr};
+std::atomic<OverflowPrinter> print_names{nullptr};
 // Set once by the first thread to report. Relaxed: keeps two reports apart, orders nothing.
 std::atomic<bool> reporting{false};
 std::array<struct sigaction, kSignals.size()> previous_actions;
@@ -97,34 +99,51 @@ void write_frame(std::uint64_t number, std::uintptr_t pc, bool is_return_address
   line.write();
 }
 
-// Writes the innermost and the outermost frames of the overflown stack.
-void write_frames(const Registers& registers, std::uintptr_t low, std::uintptr_t high) noexcept {
-  constexpr std::uint64_t kFirst = 16;
-  constexpr std::uint64_t kLast = 8;
-  std::array<std::uintptr_t, kLast> last{};
-  write_frame(0, registers.pc, false);
-  std::uint64_t count = 1;
+// The innermost and the outermost frames of the overflown stack.
+OverflowFrames collect_frames(const Registers& registers, std::uintptr_t low, std::uintptr_t high) noexcept {
+  OverflowFrames frames;
+  std::array<std::uintptr_t, OverflowFrames::kLast> ring{};  // frame i beyond the first at i % kLast
+  std::uint64_t count = 0;
+  const auto add = [&](std::uintptr_t address) {
+    if (count < OverflowFrames::kFirst) {
+      frames.first[frames.first_count++] = address;
+    } else {
+      ring[count % OverflowFrames::kLast] = address;
+    }
+    ++count;
+  };
+  add(registers.pc + 1);
   std::uintptr_t frame = registers.fp;
   while (frame >= low && frame + 2 * sizeof(std::uintptr_t) <= high && frame % sizeof(std::uintptr_t) == 0) {
     std::array<std::uintptr_t, 2> words;  // saved frame pointer, return address
     std::memcpy(words.data(), reinterpret_cast<const void*>(frame), sizeof(words));
     if (words[1] == 0) break;
-    if (count < kFirst) {
-      write_frame(count, words[1], true);
-    } else {
-      last[count % kLast] = words[1];
-    }
-    ++count;
+    add(words[1]);
     if (words[0] <= frame) break;  // frames lie ever higher
     frame = words[0];
   }
-  if (count <= kFirst) return;
-  const std::uint64_t first_of_last = count - kFirst > kLast ? count - kLast : kFirst;
-  if (first_of_last > kFirst) (Line() << "  ... " << first_of_last - kFirst << " frames").write();
-  for (std::uint64_t i = first_of_last; i < count; ++i) write_frame(i, last[i % kLast], true);
+  const std::uint64_t beyond = count - frames.first_count;
+  frames.last_count = static_cast<std::size_t>(beyond < OverflowFrames::kLast ? beyond : OverflowFrames::kLast);
+  frames.left_out = beyond - frames.last_count;
+  for (std::size_t i = 0; i < frames.last_count; ++i) {
+    frames.last[i] = ring[(count - frames.last_count + i) % OverflowFrames::kLast];
+  }
+  return frames;
 }
 
-void report_if_overflow(std::uintptr_t address, const Registers& registers) noexcept {
+void write_frames(const OverflowFrames& frames) noexcept {
+  std::uint64_t number = 0;
+  for (std::size_t i = 0; i < frames.first_count; ++i, ++number) {
+    const bool interrupted = i == 0;
+    write_frame(number, frames.first[i] - (interrupted ? 1 : 0), !interrupted);
+  }
+  if (frames.left_out != 0) (Line() << "  ... " << frames.left_out << " frames").write();
+  number += frames.left_out;
+  for (std::size_t i = 0; i < frames.last_count; ++i, ++number) write_frame(number, frames.last[i], true);
+}
+
+// `ends`: the fault ends the process.
+void report_if_overflow(std::uintptr_t address, const Registers& registers, bool ends) noexcept {
   const Slab* const slab = find_slab(address);
   if (slab == nullptr) return;
   const std::size_t stride = slab->stride.load(std::memory_order_relaxed);
@@ -142,6 +161,7 @@ void report_if_overflow(std::uintptr_t address, const Registers& registers) noex
     return;
   }
 
+  if (ends) begin_fatal_end();
   const Stack& stack = *slab->descriptor(index);
   OverflowInfo info;
   const OverflowLookup lookup = lookup_info.load(std::memory_order_acquire);
@@ -157,15 +177,20 @@ void report_if_overflow(std::uintptr_t address, const Registers& registers) noex
   }
   line << "; raise Options::stack_size or CREEL_STACK_SIZE";
   line.write();
-  write_frames(registers, stack.bounds.low, stack.bounds.high);
+  const OverflowFrames frames = collect_frames(registers, stack.bounds.low, stack.bounds.high);
+  const OverflowPrinter printer = print_names.load(std::memory_order_acquire);
+  if (printer == nullptr || !printer(frames)) write_frames(frames);
   reporting.store(false, std::memory_order_relaxed);  // a handler below may recover from this fault
 }
 
 void on_fault(int signal, siginfo_t* info, void* context) noexcept {
   const bool is_fault = info->si_code > 0;  // else sent by kill() and the like
-  if (is_fault) report_if_overflow(reinterpret_cast<std::uintptr_t>(info->si_addr), registers_of(context));
-
   const struct sigaction& previous = previous_actions[signal == kSignals[0] ? 0 : 1];
+  if (is_fault) {
+    const bool ends = (previous.sa_flags & SA_SIGINFO) == 0 && previous.sa_handler == SIG_DFL;
+    report_if_overflow(reinterpret_cast<std::uintptr_t>(info->si_addr), registers_of(context), ends);
+  }
+
   if ((previous.sa_flags & SA_SIGINFO) != 0) {
     previous.sa_sigaction(signal, info, context);
   } else if (previous.sa_handler != SIG_DFL && previous.sa_handler != SIG_IGN) {
@@ -180,7 +205,8 @@ void on_fault(int signal, siginfo_t* info, void* context) noexcept {
 
 }  // namespace
 
-void install_overflow_handler(OverflowLookup lookup) noexcept {
+void install_overflow_handler(OverflowLookup lookup, OverflowPrinter printer) noexcept {
+  print_names.store(printer, std::memory_order_release);
   lookup_info.store(lookup, std::memory_order_release);
   for (std::size_t i = 0; i < kSignals.size(); ++i) {
     struct sigaction action{};
@@ -204,6 +230,7 @@ void uninstall_overflow_handler() noexcept {
     }
   }
   lookup_info.store(nullptr, std::memory_order_release);
+  print_names.store(nullptr, std::memory_order_release);
 }
 
 ThreadAltStack::ThreadAltStack() noexcept {

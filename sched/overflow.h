@@ -15,6 +15,8 @@
 
 #include <signal.h>
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 
 namespace creel::sched {
@@ -31,8 +33,22 @@ struct OverflowInfo {
 // allocation.
 using OverflowLookup = bool (*)(std::uint64_t id, OverflowInfo& info) noexcept;
 
-// Installs the handlers. Caller: one thread at a time; pairs with uninstall_overflow_handler().
-void install_overflow_handler(OverflowLookup lookup) noexcept;
+// The frames of the report, innermost first: program counters, looked up as return addresses are (one before).
+struct OverflowFrames {
+  static constexpr std::size_t kFirst = 16;
+  static constexpr std::size_t kLast = 8;
+  std::array<std::uintptr_t, kFirst> first{};
+  std::size_t first_count = 0;
+  std::uint64_t left_out = 0;  // between the two
+  std::array<std::uintptr_t, kLast> last{};
+  std::size_t last_count = 0;
+};
+
+// Writes the frames with their names; false: it cannot, and they are written as addresses. As OverflowLookup.
+using OverflowPrinter = bool (*)(const OverflowFrames& frames) noexcept;
+
+// Installs the handlers; `printer` may be null. Caller: one thread at a time; pairs with uninstall_overflow_handler().
+void install_overflow_handler(OverflowLookup lookup, OverflowPrinter printer = nullptr) noexcept;
 // Puts the previous handlers back, unless somebody installed others meanwhile.
 void uninstall_overflow_handler() noexcept;
 

@@ -10,6 +10,7 @@
 #include <chrono>
 
 #include "creel/sched/dump.h"
+#include "creel/sched/late_names.h"
 #include "creel/sched/platform/futex.h"
 #include "creel/sched/scheduler.h"
 
@@ -50,6 +51,7 @@ void await_quit_request_main(Scheduler* scheduler) {
     const std::uint32_t word = s.monitor_word.load(std::memory_order_seq_cst);
     if (s.stopping.load(std::memory_order_seq_cst)) return;
     serve_quit_request(s);
+    serve_names();
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(-1));
   }
 }

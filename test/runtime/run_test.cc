@@ -291,6 +291,15 @@ TEST_F(Report, StackOverflowNamesTheFiberAndItsSite) {
                "stack overflow: fiber [0-9]+ \\(deep\\) exceeded its stack of [0-9]+ bytes \\(created at .*run_test.cc:");
 }
 
+#if !defined(CREEL_ASAN) && !defined(CREEL_TSAN)  // there, reading the debug information may take longer than is waited for
+TEST_F(Report, StackOverflowNamesItsFrames) {
+  EXPECT_DEATH(creel::run([] {
+                 creel::spawn({.stack_size = 64 << 10}, [] { recurse(0); }).join();
+               }),
+               "CREEL_STACK_SIZE\n    [^\n]*recurse\n[^\n]*run_test.cc:[0-9]+\n.*    \\.\\.\\. [0-9]+ frames\n.*recurse\n.*run_test.cc:");
+}
+#endif
+
 __attribute__((noinline)) int large_frame() {
   volatile char frame[1 << 20];
   asm volatile("" : : "r"(&frame[0]) : "memory");  // all of it, whatever is used
