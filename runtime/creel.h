@@ -20,6 +20,7 @@
 #include "creel/runtime/go.h"          // go, spawn, JoinHandle, FiberOptions
 #include "creel/runtime/options.h"     // Options
 #include "creel/runtime/run.h"         // run
+#include "creel/runtime/stats.h"       // stats
 #include "creel/runtime/this_fiber.h"  // yield, sleep, checkpoint, procs, set_procs, this_fiber
 #include "creel/sched/blocking.h"      // blocking
 #include "creel/sched/clock.h"         // Clock

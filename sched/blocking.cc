@@ -115,6 +115,7 @@ void leave_blocking() {
     std::uint64_t own = on->syscall_section;
     // Acquire pairs with the release of a thief: not needed for the P, which is lost then, but for its ProcSteal's order.
     if (!proc->syscall_section.compare_exchange_strong(own, 0, std::memory_order_acq_rel, std::memory_order_acquire)) {
+      on->scheduler.events.blocking_without_p.fetch_sub(1, std::memory_order_relaxed);
       on->proc = nullptr;
       return false;
     }

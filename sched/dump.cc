@@ -83,6 +83,7 @@ struct Snapshot {
 __attribute__((noinline, no_sanitize("thread"))) void take(const Fiber& fiber, Snapshot& snapshot) noexcept {
   snapshot.id = fiber.id;
   snapshot.reason = fiber.reason;
+  if (snapshot.reason == kSampled) snapshot.reason = tracer::BlockReason::kUnspecified;  // becomes runnable just now
   snapshot.since_ns = fiber.since_ns;
   snapshot.creator = fiber.creator;
   snapshot.site = fiber.site;

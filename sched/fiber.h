@@ -45,13 +45,17 @@ struct FiberExtra {
   ~FiberExtra();
 };
 
+// As FiberTrace::reason of a fiber that is not waiting: its scheduling latency is being measured (counters.h). Here, since a
+// switch has the line of `reason` at hand.
+inline constexpr tracer::BlockReason kSampled = tracer::BlockReason::kCount;
+
 struct Fiber : tracer::FiberTrace {
   static constexpr std::size_t kInlineClosure = 56;
 
   Fiber* next = nullptr;           // link of whichever list holds the fiber (free list, batches)
   void (*entry)(void* closure) = nullptr;  // runs and destroys the closure
   const void* wait_object = nullptr;  // what it waits for, for dumps; valid while Waiting
-  std::int64_t since_ns = 0;       // coarse time of the last block, for dumps
+  std::int64_t since_ns = 0;       // coarse time of the last block, for dumps; while `reason` is kSampled: when it became runnable
   std::uint64_t creator = 0;       // id of the creating fiber; 0: none
   FiberExtra* extra = nullptr;
   std::uint32_t last_worker = 0;   // id of the worker it last ran on (forced migration)

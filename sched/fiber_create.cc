@@ -95,6 +95,8 @@ void submit_fiber(Fiber* fiber, tracer::StartCallable callable, std::source_loca
   fiber->stack = nullptr;
   fiber->parked_frame = 0;
   fiber->last_worker = 0;
+  bump(worker.processor()->counters.created);
+  if (--worker.sample_in == 0) [[unlikely]] stamp_runnable(worker, *fiber);
   const auto transition = [](Section& section, Fiber* made) __attribute__((always_inline)) {
     if (section) section.fiber_create(*made);
     made->status.store(FiberStatus::kRunnable, std::memory_order_release);  // pairs with a sweep's acquire: id, name, site
@@ -148,6 +150,9 @@ void recycle(Worker& worker, Fiber* fiber, Stack* stack) {
       target = &next->context();
     }
     // The running fiber's function has returned; nothing of it is on the stack any more.
+    // Release pairs with the acquire in collect_stats(): who sees the end sees the creation.
+    std::atomic_thread_fence(std::memory_order_release);
+    bump(worker.processor()->counters.ended);
     const auto transition = [](Section& section, Worker* on, Fiber* ended, Fiber* then) __attribute__((always_inline)) {
       if (section) section.fiber_destroy();
       ended->status.store(FiberStatus::kDead, std::memory_order_relaxed);

@@ -42,6 +42,12 @@ Fiber* take_global(Worker& worker, std::uint32_t limit) {
   return got == 0 ? nullptr : batch[0];
 }
 
+void count_steal(Worker& worker, std::uint32_t fibers) noexcept {
+  ProcCounters& counters = worker.processor()->counters;
+  bump(counters.steals);
+  bump(counters.stolen, fibers);
+}
+
 // Half of `victim`'s queue to the worker's P; returns one to run. `take_next`: also its runnext.
 Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
   std::array<Fiber*, decltype(Processor::queue)::kBatch> batch;
@@ -58,8 +64,11 @@ Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
       for (int i = 0; i < 60; ++i) cpu_pause();
       if (victim.starts.load(std::memory_order_relaxed) != starts) return nullptr;
     }
-    return victim.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel) ? next : nullptr;
+    if (!victim.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel)) return nullptr;
+    count_steal(worker, 1);
+    return next;
   }
+  count_steal(worker, count);
   for (std::uint32_t i = 0; i + 1 < count; ++i) enqueue(worker, batch[i], false);
   return batch[count - 1];
 }
@@ -142,6 +151,7 @@ Fiber* wait_in_poller(Worker& worker, std::int64_t when, bool was_spinning) {
   const bool in_vain = again < when || (delay < 0 && !s.poller->has_waiters());
   Fiber* list = in_vain || s.stopping.load(std::memory_order_seq_cst) ? nullptr : s.poller->poll(delay);
   s.poll_until.store(0, std::memory_order_seq_cst);
+  EventCounters::add(s.events.poll_wakes);
   s.last_poll.store(now_ns(), std::memory_order_seq_cst);
   if (s.stopping.load(std::memory_order_seq_cst)) return nullptr;
   Processor* proc = nullptr;
@@ -299,7 +309,8 @@ bool run_timers(Processor& proc) {
 Fiber* inject(Worker& worker, Fiber* list, bool keep_first) {
   Fiber* first = nullptr;
   bool queued = false;
-  while (list != nullptr) {
+  std::uint64_t count = 0;
+  for (; list != nullptr; ++count) {
     Fiber* fiber = list;
     list = list->next;
     mark_ready(worker, fiber);
@@ -314,6 +325,7 @@ Fiber* inject(Worker& worker, Fiber* list, bool keep_first) {
       worker.scheduler.global_queue.push(fiber);
     }
   }
+  if (count != 0) EventCounters::add(worker.scheduler.events.poll_fibers, count);
   if (queued) {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // submit, then look for idle Ps (idle.cc, step 2)
     if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);

@@ -60,9 +60,7 @@ inline bool alone(const Scheduler& s) noexcept { return s.made_procs.load(std::m
 }
 
 inline void count_start(Processor& proc, bool inherits) noexcept {
-  if (!inherits) {
-    proc.sched_tick.store(proc.sched_tick.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  }
+  if (!inherits) bump(proc.sched_tick);
 }
 
 // The next fiber of this worker's P without waiting, stealing or running timers; null: go through the scheduler.
@@ -91,8 +89,8 @@ inline void count_start(Processor& proc, bool inherits) noexcept {
 
 // Running: binds `fiber`, which has a stack, to the worker, with the event.
 [[gnu::always_inline]] inline void set_running(Worker& worker, Fiber* fiber, tracer::Section& section) {
-  std::atomic<std::uint32_t>& starts = worker.processor()->starts;
-  starts.store(starts.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+  bump(worker.processor()->starts);
+  if (fiber->reason == kSampled) [[unlikely]] record_latency(worker, *fiber);
   fiber->on_cpu.store(true, std::memory_order_relaxed);  // owner; read by sweeps after a claim
   fiber->status.store(tracer::FiberStatus::kRunning, std::memory_order_relaxed);
   worker.fiber = fiber;

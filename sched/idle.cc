@@ -137,6 +137,7 @@ void start_worker(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber) {
   worker->spinning = spinning;
   worker->next_proc = proc;
   worker->next_fiber = fiber;
+  EventCounters::add(s.events.worker_wakes);
   worker->park.wake();
 }
 
@@ -214,6 +215,7 @@ void start_pinned(Worker& worker, Fiber* fiber) {
     owner->next_fiber = fiber;
     if (std::exchange(owner->waits_pinned, false)) --s.idle_worker_count;
   }
+  EventCounters::add(s.events.worker_wakes);
   owner->park.wake();
 }
 

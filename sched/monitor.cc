@@ -56,6 +56,8 @@ bool steal_proc(Worker& self, Processor& proc) {
   if (section) section.proc_steal(proc, victim);
   proc.status.store(ProcStatus::kIdle, std::memory_order_relaxed);
   proc.holder.store(0, std::memory_order_relaxed);
+  EventCounters::add(self.scheduler.events.retakes);
+  self.scheduler.events.blocking_without_p.fetch_add(1, std::memory_order_relaxed);
   return true;
 }
 
@@ -145,6 +147,7 @@ void poll_network(Worker& self, std::int64_t now) {
   while (list != nullptr) {
     Fiber* fiber = list;
     list = list->next;
+    EventCounters::add(s.events.poll_fibers);
     ready(fiber);
   }
 }

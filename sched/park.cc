@@ -68,6 +68,7 @@ void finish_switch_slow(Worker& worker, Fiber* fiber, After after) {
   Fiber* self = worker.running();
   self->wait_object = object;
   self->since_ns = worker.scheduler.coarse_now.load(std::memory_order_relaxed);
+  bump(worker.processor()->counters.parks);
   switch_away(worker, self, after, pick_local(worker), [self, reason](Section& section) {
     if (section) [[unlikely]] section.fiber_block(reason);
     self->reason = reason;
@@ -89,6 +90,7 @@ void park_unlock(BlockReason reason, SpinLock& lock, const void* object) {
 }
 
 [[gnu::always_inline]] static inline void set_runnable(Worker& worker, Fiber* fiber) {
+  if (--worker.sample_in == 0) [[unlikely]] stamp_runnable(worker, *fiber);
   const auto transition = [](Section& section, Fiber* to) __attribute__((always_inline)) {
     if (section) section.fiber_unblock(*to);
     to->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue
@@ -118,6 +120,7 @@ void ready(Fiber* fiber, bool next) {
 // Gives up the rest of the slice to `next`; `after` says where the fiber goes.
 [[gnu::always_inline]] static inline void stop_running(Worker& worker, Fiber* next, StopReason reason, After after) {
   Fiber* self = worker.running();
+  if (--worker.sample_in == 0) [[unlikely]] stamp_runnable(worker, *self);
   switch_away(worker, self, after, next, [self, reason](Section& section) {
     if (section) [[unlikely]] section.fiber_stop(reason);
     self->status.store(FiberStatus::kRunnable, std::memory_order_relaxed);  // published by the queue, in finish_switch
@@ -158,6 +161,7 @@ void yield() {
 }
 
 void preempt_self(Worker& worker) {
+  bump(worker.processor()->counters.preempted);
   stop_running(worker, pick_local(worker), StopReason::kPreempted, After::kGlobal);
 }
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 
 #include "creel/sched/base/cache_line.h"
+#include "creel/sched/counters.h"
 #include "creel/sched/fiber_pool.h"
 #include "creel/sched/run_queue.h"
 #include "creel/sched/stack_pool.h"
@@ -37,6 +38,7 @@ struct alignas(kCacheLine) Processor : tracer::ProcTrace {
   // Names the blocking section that this P is in: worker id << 32 | syscall_tick; 0: none. Who exchanges it for 0, the worker
   // on leaving or a thief, has the P (blocking.cc).
   std::atomic<std::uint64_t> syscall_section{0};
+  ProcCounters counters;  // for stats(); the first ones share the line of what the owner writes anyway
 
   alignas(kCacheLine) TimerHeap timers;  // read by every worker that goes idle
   StackCache stacks;   // owner

@@ -26,6 +26,7 @@
 #include <vector>
 
 #include "creel/sched/config.h"
+#include "creel/sched/counters.h"
 #include "creel/sched/fiber.h"
 #include "creel/sched/fiber_pool.h"
 #include "creel/sched/fuzz.h"
@@ -90,6 +91,8 @@ struct Scheduler {
   std::atomic<std::int64_t> poll_until{0};
 
   std::atomic<bool> reporting{false};  // a deadlock or fatal report is being written
+
+  EventCounters events;  // for stats()
 
   // Monitor.
   std::atomic<std::uint32_t> monitor_word{0};  // futex: changes to wake the monitor

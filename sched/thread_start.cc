@@ -37,6 +37,7 @@ void start_thread(Scheduler& s, Processor* proc, bool spinning, Fiber* fiber, bo
     ++s.live_workers;
     s.workers.push_back(std::move(owned));
   }
+  EventCounters::add(s.events.worker_starts);
   try {
     worker->thread = std::thread([worker] {
       worker_main(worker);

@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
+#include <mutex>
 #include <new>
 #include <vector>
 
@@ -38,6 +39,12 @@ class TimerHeap {
   bool add(Timer& timer, std::int64_t when);
   // Takes `timer` out. False if it is not in this heap any more (fired, firing, or the heap was moved).
   bool remove(Timer& timer) noexcept;
+
+  // Timers armed.
+  [[nodiscard]] std::size_t size() noexcept {
+    const std::lock_guard guard(lock_);
+    return empty() ? 0 : entries_.size() - kTop - stopped_;
+  }
 
   // Fires what is due at `now`, earliest first. Returns how many fired. Caller: a worker with a P, on its own stack.
   std::uint32_t run(std::int64_t now);

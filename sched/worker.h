@@ -50,6 +50,7 @@ struct Worker : tracer::WorkerTrace {
   Parker park;
 
   std::uint64_t random_state;      // xorshift; owner
+  std::uint32_t sample_in = 1;     // fibers made runnable until one is stamped (counters.h). Owner
   std::uint32_t no_preempt = 0;    // > 0: code that must not be split by a loop safe point. Owner
   bool in_edge = false;            // a loop safe point is looking whether it may preempt. Owner
   std::uint32_t syscall_depth = 0; // > 0: inside blocking(): `proc` may be gone. Owner
