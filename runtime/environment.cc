@@ -69,6 +69,24 @@ bool parse_fuzz(std::string_view text, sched::FuzzConfig& fuzz) {
   return parse(text, 0, std::numeric_limits<std::uint64_t>::max(), false, fuzz.seed);
 }
 
+// Milliseconds between the lines of CREEL_SCHEDTRACE.
+bool resolve_sched_trace(const Options& options, Settings& settings, std::string& error) {
+  constexpr std::uint64_t kMost = 3'600'000;
+  const std::string range = "a whole number of milliseconds from 1 to " + std::to_string(kMost);
+  std::uint64_t value = options.sched_trace_ms;
+  if (value > kMost) {
+    error = rejected("Options::sched_trace_ms", std::to_string(value), range);
+    return false;
+  }
+  const char* text = variable("CREEL_SCHEDTRACE");
+  if (value == 0 && text != nullptr && !parse(text, 1, kMost, false, value)) {
+    error = rejected("CREEL_SCHEDTRACE", text, range);
+    return false;
+  }
+  settings.config.sched_trace_ms = static_cast<std::uint32_t>(value);
+  return true;
+}
+
 }  // namespace
 
 bool resolve(const Options& options, Settings& settings, std::string& error) {
@@ -106,9 +124,7 @@ bool resolve(const Options& options, Settings& settings, std::string& error) {
     settings.config.stack_size = static_cast<std::size_t>(value);
   }
 
-  for (const char* planned : {"CREEL_SCHEDTRACE", "CREEL_DEBUG_HTTP"}) {
-    if (variable(planned) != nullptr) sched::log_warning(std::string(planned) + " is set, but has no effect yet");
-  }
+  if (variable("CREEL_DEBUG_HTTP") != nullptr) sched::log_warning("CREEL_DEBUG_HTTP is set, but has no effect yet");
 
   const char* level = variable("CREEL_LOG");
   settings.log_level = !options.log_level.empty() ? options.log_level : level != nullptr ? level : "";
@@ -117,6 +133,8 @@ bool resolve(const Options& options, Settings& settings, std::string& error) {
                      "one of " + sched::log_level_names());
     return false;
   }
+
+  if (!resolve_sched_trace(options, settings, error)) return false;
 
   const char* trace = variable("CREEL_TRACE");
   settings.trace = !options.trace.empty() ? options.trace : trace != nullptr ? trace : "";
@@ -132,6 +150,9 @@ bool resolve(const Options& options, Settings& settings, std::string& error) {
   if (settings.config.fuzz.deterministic()) {
     settings.config.procs = 1;
     settings.config.force_migration = false;
+    if (settings.config.sched_trace_ms != 0) {
+      sched::log_warning("CREEL_SCHEDTRACE writes no lines in a deterministic run, which has no monitor thread");
+    }
   }
   return true;
 }

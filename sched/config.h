@@ -29,6 +29,7 @@ struct FuzzConfig {
 struct Config {
   std::uint32_t procs = 1;
   std::size_t stack_size = kDefaultStackSize;
+  std::uint32_t sched_trace_ms = 0;  // between two lines on the scheduler's state; 0: none
   // Testing aid: every resume of a fiber happens on another thread than the one it left.
   bool force_migration = false;
   FuzzConfig fuzz;  // deterministic: requires procs == 1 and no forced migration

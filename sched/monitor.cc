@@ -7,7 +7,7 @@
 //  - retakes the P of a fiber that has been in a blocking section for at least one round, if there is work or it took 10 ms;
 //  - asks a fiber that has used its 10 ms slice to stop at its next safe point;
 //  - logs, once and with its stack, a fiber that has had its thread for another 100 ms after a first 110 ms without reaching one;
-//  - writes, asked by SIGQUIT, the dump of all fibers;
+//  - writes the lines of CREEL_SCHEDTRACE and, asked by SIGQUIT, the dump of all fibers;
 //  - polls the network if nobody did for 10 ms; starts a worker if work or a due timer waits while a P is idle;
 //  - gives back memory of stacks that nobody has used for a second.
 // Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it.
@@ -23,6 +23,7 @@
 #include "creel/sched/platform/thread_state.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/quit_report.h"
+#include "creel/sched/sched_trace.h"
 #include "creel/sched/scheduler.h"
 #include "creel/sched/stuck_report.h"
 #include "creel/sched/thread_start.h"
@@ -154,6 +155,7 @@ void poll_network(Worker& self, std::int64_t now) {
 
 // Sleeps while every processor is idle, or until memory is due to be given back.
 void sleep_if_idle(Scheduler& s) {
+  if (s.config.sched_trace_ms != 0) return;  // lines are wanted while all is quiet, too
   if (s.idle_proc_count.load(std::memory_order_relaxed) < s.procs.load(std::memory_order_relaxed)) return;
   const std::uint32_t word = s.monitor_word.load(std::memory_order_seq_cst);
   s.monitor_sleeps.store(true, std::memory_order_seq_cst);
@@ -183,12 +185,14 @@ void monitor_main(Scheduler* scheduler) {
   self.random_state = self.id | 1;
   tracer::set_current_worker(&self);
   tracer::attach(self);
+  SchedTrace trace(s, now_ns());
   StuckReporter reporter(s);
   std::int64_t round = kMinRound;
   std::int64_t due = kMinRound;
   int quiet = 0;
   while (!s.stopping.load(std::memory_order_seq_cst)) {
     std::int64_t pause = std::min(round, due);
+    if (trace.on()) pause = std::min(pause, trace.left(now_ns()));
     const std::uint32_t word = s.monitor_word.load(std::memory_order_relaxed);
     s.monitor_dozes.store(pause > kLeftOutWake, std::memory_order_seq_cst);
     if (s.skipped_wake.load(std::memory_order_seq_cst)) pause = std::min(pause, kLeftOutWake);
@@ -207,6 +211,7 @@ void monitor_main(Scheduler* scheduler) {
     rouse(s, now);
     if (s.fuzz != nullptr) disturb_workers(s);
     static_cast<void>(s.stack_pool.scavenge(now));
+    trace.tick(now);
     quiet = busy ? 0 : quiet + 1;
     if (busy) round = kMinRound;
     else if (quiet > kQuietRounds) round = std::min(round * 2, kMaxRound);

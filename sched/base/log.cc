@@ -11,14 +11,16 @@
 namespace creel::sched {
 namespace {
 
+spdlog::logger& make_logger(spdlog::level::level_enum level) {
+  auto* made = new spdlog::logger("creel", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  made->set_level(level);
+  return *made;
+}
+
 spdlog::logger& logger() {
   // Leaked: workers may log while static objects are destroyed.
-  static spdlog::logger* instance = [] {
-    auto* made = new spdlog::logger("creel", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_level(spdlog::level::warn);
-    return made;
-  }();
-  return *instance;
+  static spdlog::logger& instance = make_logger(spdlog::level::warn);
+  return instance;
 }
 
 }  // namespace
@@ -26,6 +28,11 @@ spdlog::logger& logger() {
 void log_debug(std::string_view message) { logger().debug("{}", message); }
 void log_warning(std::string_view message) { logger().warn("{}", message); }
 void log_error(std::string_view message) { logger().error("{}", message); }
+
+void log_always(std::string_view message) {
+  static spdlog::logger& instance = make_logger(spdlog::level::info);
+  instance.info("{}", message);
+}
 
 bool set_log_level(std::string_view name) {
   // spdlog's own short forms.

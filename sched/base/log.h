@@ -15,6 +15,8 @@ namespace creel::sched {
 void log_debug(std::string_view message);
 void log_warning(std::string_view message);
 void log_error(std::string_view message);
+// Whatever the level is: for what the user has asked for by name.
+void log_always(std::string_view message);
 
 // Sets the level by spdlog's name (trace, debug, info, warning, error, critical, off). False: no such level.
 bool set_log_level(std::string_view name);
