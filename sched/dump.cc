@@ -93,15 +93,24 @@ __attribute__((noinline, no_sanitize("thread"))) void take(const Fiber& fiber, S
 // Fibers that workers run, with the workers' threads.
 using Running = std::map<const tracer::FiberTrace*, std::uint64_t>;
 
-__attribute__((noinline, no_sanitize("thread"))) void add_worker(const Worker& worker, Running& running) {
-  const tracer::FiberTrace* fiber = *const_cast<tracer::FiberTrace* const volatile*>(&worker.fiber);
-  if (fiber != nullptr) running.emplace(fiber, worker.id);
+// A worker as it was at some moment, as Snapshot. The id is written once, before the worker runs its first fiber.
+struct WorkerSnapshot {
+  const tracer::FiberTrace* fiber;
+  std::uint64_t id;
+};
+__attribute__((noinline, no_sanitize("thread"))) void take(const Worker& worker, WorkerSnapshot& snapshot) noexcept {
+  snapshot.fiber = *const_cast<tracer::FiberTrace* const volatile*>(&worker.fiber);
+  snapshot.id = *const_cast<const volatile std::uint64_t*>(&worker.id);
 }
 
 Running running_fibers(Scheduler& s) {
   Running running;
   std::lock_guard guard(s.lock);
-  for (const auto& worker : s.workers) add_worker(*worker, running);
+  for (const auto& worker : s.workers) {
+    WorkerSnapshot snapshot{};
+    take(*worker, snapshot);
+    if (snapshot.fiber != nullptr) running.emplace(snapshot.fiber, snapshot.id);
+  }
   return running;
 }
 
