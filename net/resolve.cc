@@ -9,6 +9,7 @@
 #include <cctype>
 #include <cerrno>
 #include <memory>
+#include <source_location>
 #include <string>
 #include <utility>
 
@@ -17,6 +18,7 @@
 #include "creel/net/error.h"
 #include "creel/net/sys.h"
 #include "creel/sched/blocking.h"
+#include "creel/sched/spawn.h"
 #include "creel/sync/wait_group.h"
 
 namespace creel::net {
