@@ -43,7 +43,7 @@ inline constexpr std::uintptr_t kWaitKindMask = 7;
 // How a Mutex, an RWMutex and a Once begin, as a dump copies them: who holds them, and a word that tells whether anybody does.
 struct LockWord {
   static constexpr std::uint32_t kHeld = 1;
-  static constexpr std::uint32_t kReader = 8;  // RWMutex: one reader
+  static constexpr std::uint32_t kReader = 16;  // RWMutex: one reader
 
   std::uint32_t state = 0;  // bit kHeld: taken now
   std::uint32_t unused = 0;

@@ -4,20 +4,23 @@
 // Invariants:
 //  1. A fiber queues only after a compare-exchange, under the queues' lock, that proves the lock is not free for it and
 //     sets its waiting flag. So whoever frees the lock sees the flag and comes for the queue.
-//  2. Readers wait only while kWriter or kWriterWaits is set. Whoever clears the last of the two admits them.
+//  2. Readers wait only while kWriter or kWriterWaits is set, never both: who waits for a writer keeps nobody out.
+//     Whoever clears the one that is set admits them.
 //  3. The lock is free (no kWriter, no readers) with kWriterWaits set only between the unlock_shared() of the last
 //     reader and its slow path, which hands the lock to the first writer. Meanwhile no one else gets the lock, and the
 //     only waiting writer does not give up, even if its time is up: it is about to be woken, with the lock. So the slow
 //     path finds a writer, and is the only one on its way.
 //  4. After another fiber may have locked, unlocked and destroyed the mutex, an unlock does not touch it. Its last
-//  touch
-//     is one of two: the step that gives up its own hold (in unlock() kWriter, in unlock_shared() one kReader) where
+//     touch is one of two: the step that gives up its own hold (in unlock() kWriter, in unlock_shared() one kReader) where
 //     that leaves nobody for it to wake; or queue_lock_.unlock(), after it has taken waiters off and before it makes
 //     them ready: until then their lock() or lock_shared() is running. Before that step its own hold, or in
 //     unlock_shared_slow() the writer of invariant 3, keeps the mutex in use. So unlock_slow() does not free the lock
 //     under queue_lock_ if nobody waits any more: it starts over. Broken: a write to freed memory.
 //  5. The other users of queue_lock_ are calls of lock() and lock_shared() that have not returned: the park's commit,
 //     whose last touch is to release it, and the timer's function, which the waiting frame waits for (wait_queue.h, 4).
+//  6. kWriterDue without kWriter and kWriterWaits: exactly one writer, which unlock() took off writers_, is on its way.
+//     It takes the lock, or returns to the front with kWriterWaits set, or gives up and sees to those behind it. Until
+//     then no other writer locks.
 
 #include "creel/sync/rw_mutex.h"
 
@@ -57,26 +60,43 @@ bool RWMutex::lock_slow(const sync::Limit* limit) {
 }
 
 bool RWMutex::lock_queued(Waiter& self) {
-  queue_lock_.lock();
-  std::uint64_t old = state_.load(std::memory_order_relaxed);
-  for (;;) {
-    const bool free = old == 0;
-    if (!free && self.expired) {
-      queue_lock_.unlock();
-      return false;
-    }
-    // Acquire pairs with the releases in unlock() and unlock_shared().
-    if (!state_.compare_exchange_weak(old, free ? kWriter : old | kWriterWaits, std::memory_order_acquire,
-                                      std::memory_order_relaxed)) {
-      continue;
-    }
-    if (!free) break;
-    queue_lock_.unlock();
-    return true;
-  }
-  writers_.push_back(self);
   const void* object = sched::tag(this, sched::WaitKind::kRWMutex);
-  return sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, object) == Outcome::kDone;
+  bool due = false;  // this fiber is the one of invariant 6
+  for (;;) {
+    queue_lock_.lock();
+    const std::uint64_t behind = writers_.empty() ? 0 : kWriterDue;
+    std::uint64_t old = state_.load(std::memory_order_relaxed);
+    std::uint64_t next;
+    bool free;
+    bool gives_up;
+    do {
+      free = old == (due ? kWriterDue : 0);
+      gives_up = !free && self.expired;
+      if (free) {
+        next = kWriter | behind;
+      } else if (gives_up) {
+        next = !due ? old : behind != 0 ? old | kWriterWaits : old & ~kWriterDue;
+      } else {
+        next = old | kWriterDue | (due || (old & (kWriter | kWriterDue)) == 0 ? kWriterWaits : 0);
+      }
+      // Acquire pairs with the releases in unlock() and unlock_shared().
+    } while (!state_.compare_exchange_weak(old, next, std::memory_order_acquire, std::memory_order_relaxed));
+    if (free || gives_up) {
+      queue_lock_.unlock();
+      return free;
+    }
+    self.outcome.store(Outcome::kWaiting, std::memory_order_relaxed);
+    due ? writers_.push_front(self) : writers_.push_back(self);
+    switch (sync::park_waiter(self, queue_lock_, sched::BlockReason::kSync, object)) {
+      case Outcome::kDone:  // handed over, kWriter set by the last reader
+        return true;
+      case Outcome::kTimedOut:
+        return false;
+      default:
+        due = true;
+        break;
+    }
+  }
 }
 
 bool RWMutex::lock_shared_slow(const sync::Limit* limit) {
@@ -128,14 +148,11 @@ void RWMutex::unlock_slow() {
     if ((state_.load(std::memory_order_relaxed) & kWriter) == 0) {
       sched::misuse("unlock() of a creel::RWMutex that is not locked for writing");
     }
-    std::uint64_t next = 0;
-    if (!readers_.empty()) {
-      next = take_readers(wakes) | (writers_.empty() ? 0 : kWriterWaits);
-    } else if (Waiter* writer = writers_.pop_front()) {
-      writer->decide(Outcome::kDone);
+    std::uint64_t next = take_readers(wakes);
+    if (Waiter* writer = writers_.pop_front()) {
+      writer->decide(Outcome::kRetry);
       wakes.add(*writer);
-      next = kWriter | (writers_.empty() ? 0 : kWriterWaits);
-      holder_.store(0, std::memory_order_relaxed);  // until it runs
+      next |= kWriterDue;
     }
     // While kWriter is set and the queues' lock held nobody else changes the state. Release as in unlock().
     if (!wakes.empty()) state_.store(next, std::memory_order_release);
@@ -159,7 +176,7 @@ void RWMutex::unlock_shared_slow(std::uint64_t old) {
   // readers released is passed on by decide().
   const std::uint64_t now = state_.load(std::memory_order_relaxed);
   holder_.store(0, std::memory_order_relaxed);  // until the writer runs
-  state_.store(kWriter | (writers_.empty() ? 0 : kWriterWaits) | (now & kReadersWait), std::memory_order_relaxed);
+  state_.store(kWriter | (writers_.empty() ? 0 : kWriterDue) | (now & kReadersWait), std::memory_order_relaxed);
   writer->decide(Outcome::kDone);
   wakes.add(*writer);
   queue_lock_.unlock();  // the last touch
@@ -172,15 +189,19 @@ bool RWMutex::expire_writer(void* self, Waiter& waiter, WakeList& wakes) {
     mutex.writers_.remove(waiter);
     return true;
   }
-  // Nobody else writes or will: who waited behind this writer only goes in, in the same step.
-  const std::uint64_t waiting = mutex.readers_.size() * kReader;
   std::uint64_t old = mutex.state_.load(std::memory_order_relaxed);
+  if ((old & (kWriter | kWriterWaits)) == 0) {  // invariant 6: the other one stays due
+    mutex.writers_.remove(waiter);
+    return true;
+  }
+  // Nobody else waits to write: who waited behind this writer only goes in, in the same step.
+  const std::uint64_t waiting = mutex.readers_.size() * kReader;
   std::uint64_t next;
   bool admit;
   do {
     if (old < kReader && (old & kWriter) == 0) return false;  // invariant 3
     admit = (old & kWriter) == 0 && waiting != 0;
-    next = admit ? (old & ~(kWriterWaits | kReadersWait)) + waiting : old & ~kWriterWaits;
+    next = (old & ~(kWriterWaits | kWriterDue | (admit ? kReadersWait : 0))) + (admit ? waiting : 0);
     // Acquire and release: passes on, to the readers admitted, what the last writer released.
   } while (!mutex.state_.compare_exchange_weak(old, next, std::memory_order_acq_rel, std::memory_order_relaxed));
   mutex.writers_.remove(waiter);

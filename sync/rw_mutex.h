@@ -3,13 +3,15 @@
 
 // Many readers or one writer. Fits std::unique_lock and std::shared_lock.
 //
-// Fairness: a writer that waits keeps new readers out; when a writer leaves, all readers waiting at that moment go
-// first, then the next writer, in FIFO order. So neither side starves, and a fiber that already holds a shared lock
-// must not take it again: it would wait for a writer that waits for it.
+// Fairness: a writer that waits keeps new readers out. When a writer leaves, all readers waiting at that moment go in,
+// and the next writer, in FIFO order, is made runnable: from when it runs, it keeps new readers out in its turn. So
+// neither side starves, and a fiber that already holds a shared lock must not take it again: it would wait for a writer
+// that waits for it.
 //
 // Lifetime: as for Mutex, a fiber that has held it for writing, and knows that nobody else will call it any more, may
 // destroy it after its unlock(), though an earlier unlock() or unlock_shared() has not returned yet.
-// Source: sync.RWMutex of Go (behaviour); here the lock is handed to writers directly, under the queues' lock.
+// Source: sync.RWMutex of Go (behaviour: a writer that waits for another one keeps nobody out yet); here the last reader
+// hands the lock to the writer directly, under the queues' lock, and writers do not pass each other.
 
 #pragma once
 
@@ -70,8 +72,7 @@ class RWMutex {
   }
   [[nodiscard]] bool try_lock_shared() noexcept {
     sched::safe_point();
-    __builtin_prefetch(&state_, 1);  // for writing at once: else other readers make the line move twice
-    std::uint64_t old = state_.load(std::memory_order_relaxed);
+    std::uint64_t old = 0;  // guessed: a load would wait for this fiber's last step, and make the line move twice
     while ((old & (kWriter | kWriterWaits)) == 0) {
       // Acquire pairs with the release in unlock().
       if (state_.compare_exchange_weak(old, old + kReader, std::memory_order_acquire, std::memory_order_relaxed)) {
@@ -100,11 +101,12 @@ class RWMutex {
   }
 
  private:
-  // state_: three flags and the number of readers. The two waiting flags change under queue_lock_ only.
+  // state_: four flags and the number of readers. The three waiting flags change under queue_lock_ only.
   static constexpr std::uint64_t kWriter = 1;       // held for writing
-  static constexpr std::uint64_t kWriterWaits = 2;  // writers_ is not empty
+  static constexpr std::uint64_t kWriterWaits = 2;  // the first of writers_ waits for readers: no more go in
   static constexpr std::uint64_t kReadersWait = 4;  // readers_ is not empty
-  static constexpr std::uint64_t kReader = 8;       // one reader
+  static constexpr std::uint64_t kWriterDue = 8;    // writers_ is not empty, or its first was woken to lock: others queue
+  static constexpr std::uint64_t kReader = 16;      // one reader
 
   bool lock_limit(const sync::Limit& limit);
   bool lock_shared_limit(const sync::Limit& limit);

@@ -43,7 +43,7 @@ using sched::SpinLock;
 enum class Outcome : std::uint8_t {
   kWaiting,   // undecided
   kDone,      // got what it waited for
-  kRetry,     // woken to try again (Mutex in normal mode)
+  kRetry,     // woken to try again (Mutex in normal mode, writers of an RWMutex)
   kClosed,    // the channel was closed
   kTimedOut,  // the time limit, or the end of the context, came first
 };

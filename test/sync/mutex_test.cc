@@ -440,6 +440,74 @@ TEST_P(RWMutexTest, WritersThatGiveUpWhileTheLastReaderLeaves) {
   });
 }
 
+// One processor: what was made runnable has not run yet, or has ended.
+TEST(RWMutex, WhileTheNextWriterIsOnItsWayReadersGoInAndWritersDoNot) {
+  TimeLimit limit;
+  run_with(1, [] {
+    RWMutex mutex;
+    std::vector<int> order;
+    WaitGroup wg;
+    mutex.lock();
+    for (int i = 1; i <= 2; ++i) {
+      go_until_parked(wg, [&, i] {
+        mutex.lock();
+        order.push_back(i);
+        mutex.unlock();
+      });
+    }
+    mutex.unlock();
+    EXPECT_TRUE(mutex.try_lock_shared());
+    mutex.unlock_shared();
+    if (mutex.try_lock()) {
+      EXPECT_EQ(order.size(), 2U) << "passed a writer that was waiting";
+      mutex.unlock();
+    }
+    mutex.lock();
+    order.push_back(3);
+    mutex.unlock();
+    wg.wait();
+    EXPECT_EQ(order, (std::vector<int>{1, 2, 3}));
+  });
+}
+
+// It has been woken to lock, finds readers, and has no time left: the writer behind it keeps new readers out now.
+TEST(RWMutex, AWriterThatGivesUpOnItsWayPassesItsTurnOn) {
+  TimeLimit limit;
+  run_with(1, [] {
+    RWMutex mutex;
+    bool first_locked = true;
+    bool second_locked = false;
+    WaitGroup wg;
+    mutex.lock();
+    Probe first;
+    bool first_done = false;
+    wg.go([&] {
+      first.here();
+      first_locked = mutex.try_lock_for(30ms);
+      if (first_locked) mutex.unlock();
+      first_done = true;
+    });
+    await([&] { return first.parked() || first_done; });
+    go_until_parked(wg, [&] {
+      mutex.lock();
+      second_locked = true;
+      mutex.unlock();
+    });
+    mutex.unlock();
+    mutex.lock_shared();
+    busy(40ms);
+    await([&] { return first_done; });
+    EXPECT_FALSE(mutex.try_lock_shared());
+    EXPECT_FALSE(second_locked);
+    mutex.unlock_shared();
+    wg.wait();
+    EXPECT_FALSE(first_locked);
+    EXPECT_TRUE(second_locked);
+    EXPECT_TRUE(mutex.try_lock());
+    mutex.unlock();
+  });
+}
+
 TEST(RWMutexDeathTest, Misuse) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
   EXPECT_DEATH(
