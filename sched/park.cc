@@ -213,18 +213,19 @@ void sleep_for(std::chrono::nanoseconds duration) {
   sleep_until(when);
 }
 
+bool others_run() noexcept {
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->proc == nullptr) return false;
+  Scheduler& s = worker->scheduler;
+  const std::uint32_t procs = s.procs.load(std::memory_order_relaxed);
+  return procs > 1 && procs > s.idle_proc_count.load(std::memory_order_relaxed) +
+                                  s.spinning.load(std::memory_order_relaxed) + 1;
+}
+
 bool can_spin(int iteration) noexcept {
   // Source: sync_runtime_canSpin. Spinning helps only while another P runs the holder.
   constexpr int kActiveSpins = 4;
-  Worker* worker = this_worker();
-  if (worker == nullptr || worker->proc == nullptr || iteration >= kActiveSpins) return false;
-  Scheduler& s = worker->scheduler;
-  const std::uint32_t procs = s.procs.load(std::memory_order_relaxed);
-  if (procs <= 1 || procs <= s.idle_proc_count.load(std::memory_order_relaxed) +
-                                s.spinning.load(std::memory_order_relaxed) + 1) {
-    return false;
-  }
-  return worker->processor()->queue.empty();
+  return iteration < kActiveSpins && others_run() && this_worker()->processor()->queue.empty();
 }
 
 void do_spin() noexcept {

@@ -63,6 +63,8 @@ void ready_and_yield(Fiber* fiber);
 // True for a short time's active spinning before parking to make sense: more than one P, and the caller's local queue is
 // empty. Source: sync_runtime_canSpin.
 [[nodiscard]] bool can_spin(int iteration) noexcept;
+// Whether another P runs fibers, among them perhaps the holder of what the caller wants.
+[[nodiscard]] bool others_run() noexcept;
 // About 30 pause instructions.
 void do_spin() noexcept;
 

@@ -33,6 +33,7 @@ using sync::Outcome;
 using sync::Waiter;
 
 constexpr std::chrono::milliseconds kStarvationThreshold{1};
+constexpr std::chrono::microseconds kPatience{20};
 
 std::int64_t now_ns() noexcept {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
@@ -83,6 +84,7 @@ bool Mutex::lock_loop(Waiter& self, bool timed) {
   bool starving = false;  // it has waited for longer than the threshold
   bool expired = false;   // its time is up
   int spins = 0;
+  bool patient = false;  // just woken after the threshold: see await_release()
   std::uint32_t old = state_.load(std::memory_order_relaxed);
   for (;;) {
     if ((old & (kLocked | kStarving)) == kLocked && !expired && sched::can_spin(spins)) {
@@ -93,6 +95,11 @@ bool Mutex::lock_loop(Waiter& self, bool timed) {
       sched::do_spin();
       ++spins;
       old = state_.load(std::memory_order_relaxed);
+      continue;
+    }
+    if (patient && !expired && (old & (kLocked | kStarving)) == kLocked) {
+      patient = false;
+      old = await_release();
       continue;
     }
     const std::uint32_t without_woken = awoke ? old & ~kWoken : old;
@@ -134,9 +141,23 @@ bool Mutex::lock_loop(Waiter& self, bool timed) {
     }
     awoke = true;
     starving = starving || is_starving(self);
+    patient = starving;
     spins = 0;
     old = state_.load(std::memory_order_relaxed);
   }
+}
+
+// Looks for a while longer before the caller puts the mutex in starvation mode, which lasts until who waits has waited
+// for less than the threshold: where the queue is long, until it is empty. The holder may merely have been interrupted.
+std::uint32_t Mutex::await_release() const noexcept {
+  std::uint32_t state = state_.load(std::memory_order_relaxed);
+  if (!sched::others_run()) return state;
+  const std::int64_t end = now_ns() + std::chrono::nanoseconds(kPatience).count();
+  do {
+    sched::do_spin();
+    state = state_.load(std::memory_order_relaxed);
+  } while ((state & (kLocked | kStarving)) == kLocked && now_ns() < end);
+  return state;
 }
 
 bool Mutex::expire(void* self, Waiter& waiter, sync::WakeList&) {

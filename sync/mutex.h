@@ -7,10 +7,10 @@
 //   std::unique_lock lock(mutex);
 //
 // Fairness: in normal mode a fiber that runs may take the lock before one just woken (fast: no switch). A waiter that
-// did not get it for 1 ms puts the mutex into starvation mode: each unlock() hands the lock to the first waiter and the
-// rest of the time slice with it, until the waiter served is the last one or waited less than 1 ms. Cost: an
-// uncontended lock() and unlock() are one atomic read-modify-write each. Not recursive. May be unlocked by another
-// fiber than the one that locked it. Constant-initialised, so usable as a static.
+// did not get it for 1 ms, and then not within 20 us of being woken, puts the mutex into starvation mode: each unlock()
+// hands the lock to the first waiter and the rest of the time slice with it, until the waiter served is the last one or
+// waited less than 1 ms. Cost: an uncontended lock() and unlock() are one atomic read-modify-write each. Not recursive.
+// May be unlocked by another fiber than the one that locked it. Constant-initialised, so usable as a static.
 //
 // Lifetime: as for std::mutex, a fiber that has locked and unlocked it, and knows that nobody else will call it any
 // more, may destroy it, though an earlier unlock() has not returned yet (a reference count kept under the mutex).
@@ -87,6 +87,7 @@ class Mutex {
   bool lock_slow(const sync::Limit* limit);
   void unlock_slow();
   bool lock_loop(sync::Waiter& self, bool timed);
+  [[nodiscard]] std::uint32_t await_release() const noexcept;
   static bool expire(void* self, sync::Waiter& waiter, sync::WakeList& wakes);
 
   // As sched::LockWord.
