@@ -28,6 +28,16 @@ std::vector<Benchmark>& registry() {
   return benchmarks;
 }
 
+struct Lack {
+  std::string_view name;
+  std::string_view reason;
+};
+
+std::vector<Lack>& lacks() {
+  static std::vector<Lack> list;
+  return list;
+}
+
 std::chrono::nanoseconds cpu_of_process() {
   rusage usage{};
   if (getrusage(RUSAGE_SELF, &usage) != 0) throw std::system_error(errno, std::generic_category(), "getrusage");
@@ -53,6 +63,7 @@ struct Arguments {
   double scale = 1;
   std::int64_t size = 0;  // 0: the benchmark's own
   bool list = false;
+  bool left_out = false;
 };
 
 template <typename T>
@@ -85,9 +96,11 @@ Arguments parse(int argc, char** argv) {
       arguments.size = parse_number<std::int64_t>(flag, value, 1, 10'000'000);
     } else if (argument == "--list") {
       arguments.list = true;
+    } else if (argument == "--left-out") {
+      arguments.left_out = true;
     } else {
       throw std::invalid_argument(fmt::format(
-          "'{}' is not accepted: give --list or --bench=NAME --procs=N --trace=off|FILE --scale=F --size=N",
+          "'{}' is not accepted: give --list, --left-out or --bench=NAME --procs=N --trace=off|FILE --scale=F --size=N",
           argument));
     }
   }
@@ -97,6 +110,9 @@ Arguments parse(int argc, char** argv) {
 const Benchmark& find(std::string_view name) {
   for (const Benchmark& benchmark : registry()) {
     if (benchmark.name == name) return benchmark;
+  }
+  for (const Lack& lack : lacks()) {
+    if (lack.name == name) throw std::invalid_argument(fmt::format("--bench: {} is left out: {}", name, lack.reason));
   }
   throw std::invalid_argument(fmt::format("--bench: '{}' is not accepted: see --list", name));
 }
@@ -139,6 +155,8 @@ Registration::Registration(std::string_view name, std::string_view unit, void (*
   registry().push_back({name, unit, function});
 }
 
+LeftOut::LeftOut(std::string_view name, std::string_view reason) { lacks().push_back({name, reason}); }
+
 std::int64_t resident_bytes() {
   std::ifstream statm("/proc/self/statm");
   std::int64_t total = 0;
@@ -162,6 +180,10 @@ int main_of(std::string_view side, int argc, char** argv) {
       for (const Benchmark& benchmark : registry()) names.push_back(benchmark.name);
       std::sort(names.begin(), names.end());
       for (std::string_view name : names) fmt::print("{}\n", name);
+      return 0;
+    }
+    if (arguments.left_out) {
+      for (const Lack& lack : lacks()) fmt::print("{}: {}\n", lack.name, lack.reason);
       return 0;
     }
     const Benchmark& benchmark = find(arguments.bench);

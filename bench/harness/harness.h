@@ -80,6 +80,13 @@ class Registration {
   Registration(std::string_view name, std::string_view unit, void (*function)(Run&));
 };
 
+// Says why this program lacks a benchmark of the suite, for --left-out and for who asks for it all the same. For objects of
+// static storage duration.
+class LeftOut {
+ public:
+  LeftOut(std::string_view name, std::string_view reason);
+};
+
 // Resident memory of this process, in bytes, now. Errors: std::runtime_error where /proc does not tell.
 [[nodiscard]] std::int64_t resident_bytes();
 

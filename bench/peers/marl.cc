@@ -2,10 +2,16 @@
 // SPDX-License-Identifier: MIT
 
 // The benchmarks on marl: its scheduler with `procs` worker threads. It has no yield, no rwmutex and no channels
-// (primitives.h has them, of its mutex and condition variable); its mutex blocks the thread. A stack has two guard pages, so
-// that a million waiting fibers need more mappings than Linux allows by default. Every blocking_call() is a new thread.
+// (primitives.h has them, of its mutex and condition variable); its mutex blocks the thread. Every blocking_call() is a new
+// thread. A task has a stack from when it begins to run, so that a million may be queued, though not wait.
 
+#include <array>
+#include <chrono>
 #include <exception>
+#include <functional>
+#include <string_view>
+#include <thread>
+#include <utility>
 
 #include <marl/blockingcall.h>
 #include <marl/conditionvariable.h>
@@ -20,8 +26,10 @@
 namespace {
 
 struct Marl {
-  static constexpr bool kMillionQueued = true;  // a task has a stack from when it begins to run
-  static constexpr bool kMillionFibers = false;
+  static constexpr std::string_view kTooMany =
+      "two guard pages per stack: a million waiting fibers need more mappings than Linux allows by default";
+  static constexpr std::array kLacks{bench::peers::Lack{"skynet", kTooMany}, bench::peers::Lack{"parked", kTooMany},
+                                     bench::peers::Lack{"sleep_million", kTooMany}};
 
   using Mutex = marl::mutex;
   using Lock = marl::lock;

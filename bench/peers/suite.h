@@ -4,13 +4,13 @@
 // The twin of bench/creel for C++ peers, once for all: the same names, counts, joins and code inside the locks. What a peer
 // P must offer is in primitives.h; add_rows<P>() adds the benchmarks it can run. Beside the optional primitives, P says:
 //
-//   P::kMillionQueued    a million fibers that have not begun to run are possible with the peer's own settings
-//   P::kMillionFibers    a million that wait are
+//   P::kLacks    an array of Lack: the benchmarks that it could express and cannot do, with the reasons
 //
-// No peer can select over channels of this kind, so those rows are nobody's.
+// Every row of bench/creel is there or says why it is not (--left-out). No peer can select over channels of this kind.
 
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstddef>
@@ -18,9 +18,11 @@
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <string_view>
 #include <vector>
 
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench/harness/harness.h"
@@ -317,6 +319,28 @@ void lateness(Run& run) {
   run.add_metric("busy_percent", 100.0 * static_cast<double>(run.cpu().count()) / static_cast<double>(run.wall().count()));
 }
 
+// Creel's fibers are abandoned; those of peers end some time after the measured section, as not all can be stopped else.
+template <typename P>
+void idle(Run& run) {
+  const auto period =
+      std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>(10) * run.scale());
+  const std::int64_t fibers = std::min<std::int64_t>(run.count(100'000'000), 10'000);
+  WaitGroup<P> started(fibers);
+  WaitGroup<P> ended(fibers);
+  for (std::int64_t i = 0; i < fibers; ++i) {
+    P::go([&started, &ended, period] {
+      started.done();
+      P::sleep_for(2 * period + std::chrono::seconds(2));
+      ended.done();
+    });
+  }
+  started.wait();
+  P::sleep_for(milliseconds(20));  // the last of them go to sleep, the system settles
+  run.measure(fibers, [&] { P::sleep_for(period); });
+  run.set_value(1e-6 * static_cast<double>(run.cpu().count()) / std::chrono::duration<double>(run.wall()).count());
+  ended.wait();
+}
+
 template <typename P>
 void short_calls(Run& run) {
   const std::int64_t total = run.count(2'000'000);
@@ -325,17 +349,51 @@ void short_calls(Run& run) {
   });
 }
 
-// Adds the benchmarks that P can run to the program's list. For the initialisation of a static object.
+template <typename P>
+void long_calls(Run& run) {
+  const std::int64_t rounds = run.count(500);
+  run.measure(rounds, [&] {
+    WaitGroup<P> wg(8);
+    for (int i = 0; i < 8; ++i) {
+      P::go([&wg, rounds] {
+        for (std::int64_t k = 0; k < rounds; ++k) {
+          P::blocking([] {
+            const timespec millisecond{.tv_sec = 0, .tv_nsec = 1'000'000};
+            return ::syscall(SYS_nanosleep, &millisecond, nullptr);
+          });
+        }
+        wg.done();
+      });
+    }
+    wg.wait();
+  });
+  run.set_value(1e-3 * run.value());
+}
+
+// A benchmark that a peer cannot do.
+struct Lack {
+  std::string_view name;
+  std::string_view reason;
+};
+
+// Adds the benchmarks that P can run to the program's list, and the others with their reasons to what it leaves out. For
+// the initialisation of a static object.
 template <typename P>
 bool add_rows() {
+  for (const Lack& lack : P::kLacks) LeftOut(lack.name, lack.reason);
   const auto add = [](std::string_view name, std::string_view unit, void (*function)(Run&)) {
-    const Registration registration{name, unit, function};
+    for (const Lack& lack : P::kLacks) {
+      if (lack.name == name) return;
+    }
+    Registration(name, unit, function);
   };
   add("spawn_batch", "ns/fiber", &spawn_batch<P>);
-  if constexpr (P::kMillionQueued) add("spawn_million", "ns/fiber", &spawn_million<P>);
+  add("spawn_million", "ns/fiber", &spawn_million<P>);
   if constexpr (requires { P::yield(); }) {
     add("yield_2", "ns/yield", &yields<P, 2>);
     add("yield_1000", "ns/yield", &yields<P, 1000>);
+  } else {
+    for (std::string_view name : {"yield_2", "yield_1000"}) LeftOut(name, "the peer's fibers cannot yield");
   }
   add("pingpong", "ns/round trip", &ping_pong<P>);
   add("chan_cap1_1to1", "ns/item", &stream<P, 1, 1, 2'000'000>);
@@ -343,15 +401,29 @@ bool add_rows() {
   add("chan_cap128_4to4", "ns/item", &stream<P, 128, 4, 10'000'000>);
   add("mutex_uncontended", "ns/lock", &uncontended<P>);
   add("mutex_8", "ns/lock", &contended<P>);
-  if constexpr (requires { typename P::RwMutex; }) add("rwmutex_8", "ns/lock", &readers_and_writers<P>);
-  if constexpr (P::kMillionFibers) {
-    add("skynet", "ms", &skynet<P>);
-    add("parked", "bytes/fiber", &parked<P>);
-    add("sleep_million", "CPU ms", &million_sleeps<P>);
+  if constexpr (requires { typename P::RwMutex; }) {
+    add("rwmutex_8", "ns/lock", &readers_and_writers<P>);
+  } else {
+    LeftOut("rwmutex_8", "the peer has no rwmutex for fibers");
   }
+  add("skynet", "ms", &skynet<P>);
+  add("parked", "bytes/fiber", &parked<P>);
+  add("sleep_million", "CPU ms", &million_sleeps<P>);
   add("sleep_late_1", "us p99", &lateness<P, 1>);
   add("sleep_late_100", "us p99", &lateness<P, 100>);
-  if constexpr (requires { P::blocking([] { return 0L; }); }) add("blocking_short", "ns/call", &short_calls<P>);
+  add("idle_10000", "CPU ms/s", &idle<P>);
+  if constexpr (requires { P::blocking([] { return 0L; }); }) {
+    add("blocking_short", "ns/call", &short_calls<P>);
+    add("blocking_1ms_8", "us/round", &long_calls<P>);
+  } else {
+    for (std::string_view name : {"blocking_short", "blocking_1ms_8"}) {
+      LeftOut(name, "the peer cannot tell its scheduler of a call that blocks the thread");
+    }
+  }
+  for (std::string_view name : {"select4_cap0", "select4_cap128"}) LeftOut(name, "the peer cannot select over channels");
+  for (std::string_view name : {"read_file", "tcp_accept", "tcp_echo_1", "tcp_echo_64", "tcp_echo_1000", "tcp_held"}) {
+    LeftOut(name, "files and network are compared with Go and with epoll only");
+  }
   return true;
 }
 
