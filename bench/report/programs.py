@@ -22,9 +22,8 @@ TIMEOUT_S = 300  # of one run; the longest at scale 1 takes about 10 s
 NO_EVENTS = ("EventBatch", "ExperimentalBatch", "Strings", "String", "Stacks", "Stack", "CPUSamples", "Frequency", "Sync",
              "ClockSnapshot", "EndOfGeneration")
 # Peers that are given by the prefix they are installed in: the variable, and the header that tells.
-ROOTS = {"marl": ("CREEL_MARL_ROOT", "marl/scheduler.h")}
-# Where each peer without a twin would have to be looked for.
-NOT_THERE = {"photon": "CREEL_PHOTON_ROOT", "libgo": "CREEL_LIBGO_ROOT", "bthread": "CREEL_BTHREAD_ROOT"}
+ROOTS = {"marl": ("CREEL_MARL_ROOT", "marl/scheduler.h"), "photon": ("CREEL_PHOTON_ROOT", "photon/thread/thread.h"),
+         "libgo": ("CREEL_LIBGO_ROOT", "libgo/coroutine.h"), "bthread": ("CREEL_BTHREAD_ROOT", "bthread/bthread.h")}
 
 
 class Failure(Exception):
@@ -159,6 +158,10 @@ class Suite:
 
     def names(self, scaling=False):
         return [name for name in output_of([self.program, "--list"]).split() if name.startswith(SCALING) == scaling]
+
+    def left_out(self):
+        """Why the program lacks what it lacks: {name: reason}. Not for Go's, which lacks nothing."""
+        return dict(line.split(": ", 1) for line in output_of([self.program, "--left-out"]).splitlines())
 
     def run(self, name, procs, traced, scale, size=None):
         trace = os.path.join(self.directory, f"{self.side}.trace")
