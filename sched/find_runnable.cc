@@ -26,6 +26,7 @@ namespace creel::sched {
 namespace {
 
 constexpr int kStealRounds = 4;
+constexpr std::uint32_t kLeftAlone = 4;  // fibers in a queue that its owner will get to at once
 
 // Moves a batch from the global queue to the worker's P and returns the first; null: empty. `limit` 0: a fair share.
 Fiber* take_global(Worker& worker, std::uint32_t limit) {
@@ -48,22 +49,27 @@ void count_steal(Worker& worker, std::uint32_t fibers) noexcept {
   bump(counters.stolen, fibers);
 }
 
-// Half of `victim`'s queue to the worker's P; returns one to run. `take_next`: also its runnext.
-Fiber* steal_from(Worker& worker, Processor& victim, bool take_next) {
+// Whether `victim` starts a fiber within a microsecond or two (Go sleeps for 3). Then what is next in line there is better off
+// where it is: of fibers that keep readying each other one is always next, and taking it tears them apart for nothing.
+bool keeps_switching(const Processor& victim) noexcept {
+  if (victim.status.load(std::memory_order_relaxed) != tracer::ProcStatus::kRunning) return false;
+  const std::uint32_t starts = victim.starts.load(std::memory_order_relaxed);
+  for (int i = 0; i < 60; ++i) cpu_pause();
+  return victim.starts.load(std::memory_order_relaxed) != starts;
+}
+
+// Half of `victim`'s queue to the worker's P; returns one to run. `last`: also its runnext, and of a short queue.
+Fiber* steal_from(Worker& worker, Processor& victim, bool last) {
+  if (!last) {
+    const std::uint32_t size = victim.queue.size();
+    if (size == 0 || (size <= kLeftAlone && keeps_switching(victim))) return nullptr;
+  }
   std::array<Fiber*, decltype(Processor::queue)::kBatch> batch;
   std::uint32_t count = victim.queue.grab(batch.data());
   if (count == 0) {
-    if (!take_next) return nullptr;
+    if (!last) return nullptr;
     Fiber* next = victim.runnext.load(std::memory_order_relaxed);
-    if (next == nullptr) return nullptr;
-    if (victim.status.load(std::memory_order_relaxed) == tracer::ProcStatus::kRunning) {
-      // The owner is most likely about to block and run it itself: give it some 3 us (Go sleeps as long). Not only the same
-      // fiber but no switch meanwhile: of two that keep readying each other one is always next in line, and taking it
-      // tears them apart for nothing.
-      const std::uint32_t starts = victim.starts.load(std::memory_order_relaxed);
-      for (int i = 0; i < 60; ++i) cpu_pause();
-      if (victim.starts.load(std::memory_order_relaxed) != starts) return nullptr;
-    }
+    if (next == nullptr || keeps_switching(victim)) return nullptr;
     if (!victim.runnext.compare_exchange_strong(next, nullptr, std::memory_order_acq_rel)) return nullptr;
     count_steal(worker, 1);
     return next;
