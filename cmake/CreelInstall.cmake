@@ -1,7 +1,7 @@
 # Copyright (c) 2026 The creel authors
 # SPDX-License-Identifier: MIT
 
-# Install rules: the library, its headers, find_package(creel) and pkg-config.
+# Install rules: the library, its headers, find_package(creel), pkg-config and the commands for gdb.
 
 include(CMakePackageConfigHelpers)
 
@@ -21,6 +21,8 @@ configure_package_config_file(${PROJECT_SOURCE_DIR}/cmake/creelConfig.cmake.in $
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/creelConfigVersion.cmake COMPATIBILITY SameMinorVersion)
 install(FILES ${PROJECT_BINARY_DIR}/creelConfig.cmake ${PROJECT_BINARY_DIR}/creelConfigVersion.cmake
               ${PROJECT_SOURCE_DIR}/cmake/CreelPreemptLoops.cmake DESTINATION ${package_dir})
+
+install(FILES ${PROJECT_SOURCE_DIR}/scripts/creel-gdb.py DESTINATION ${CMAKE_INSTALL_DATADIR}/creel)
 
 # The prefix in creel.pc follows the file, so an installation may be moved (and --prefix given at install time).
 file(RELATIVE_PATH CREEL_PC_PREFIX /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)

@@ -11,6 +11,9 @@ Needs the debug information of creel itself (the release preset has it) and gdb 
 x86-64 (sched/machine_context.h). A parked fiber's stack is unwound by gdb from its saved stack pointer, frame pointer and
 program counter, by an unwinder that replaces the caller of the selected thread's newest frame while the command runs; no
 register or memory of the process is written.
+
+A core file has to be the kernel's: gdb's own (gcore) leaves out what lies behind a stack's guard page where guards are
+markers and no mappings (Linux 6.13).
 """
 
 import os
@@ -20,7 +23,7 @@ import struct
 import gdb
 import gdb.unwinder
 
-OWN_FOLDERS = ("runtime", "net", "sync", "sched", "tracer")
+OWN_FOLDERS = ("runtime", "os", "net", "sync", "sched", "tracer")
 STATES = {1: "runnable", 2: "running", 3: "blocking call", 4: "waiting"}
 REASONS = ["unspecified", "chan send", "chan receive", "select", "sync", "sync.(*Cond).Wait", "network", "sleep", "forever",
            "system goroutine wait"]
@@ -46,6 +49,12 @@ def as_address(value):
     size = struct.calcsize("P")
     memory = gdb.selected_inferior().read_memory(int(value.address), size)
     return struct.unpack("P", bytes(memory))[0]
+
+
+class LostStack(gdb.GdbError):
+    def __init__(self):
+        super().__init__("creel: the core file does not have the fiber's stack: gdb's gcore leaves out what lies behind a guard "
+                         "page; have the kernel write the file (ulimit -c unlimited, kill -ABRT)")
 
 
 class Fiber:
@@ -94,7 +103,13 @@ class Fiber:
         if self.stack == 0 or self.on_cpu or self.runs:
             return None
         context = self.runtime.context_of(self.stack)
-        return tuple(int(context["machine_"][name]) for name in ("sp", "fp", "ip"))
+        try:
+            found = tuple(int(context["machine_"][name]) for name in ("sp", "fp", "ip"))
+        except gdb.MemoryError:
+            found = (0, 0, 0)
+        if found[2] == 0:
+            raise LostStack()
+        return found
 
     def returns(self):
         """Program counter and return addresses of the saved stack, innermost first."""
@@ -110,7 +125,10 @@ class Fiber:
 
     def where(self):
         """The innermost function that is neither creel's own nor the library's."""
-        registers = self.registers()
+        try:
+            registers = self.registers()
+        except LostStack:
+            return "(stack not in the core file)"
         if registers is None:
             if not self.runs:
                 return "not started"
@@ -158,17 +176,18 @@ class Runtime:
                 or any(file.startswith(folder) for folder in self.own_folders))
 
     def place_of(self, frame):
-        first = None
+        outermost = None  # of creel's own: a call in tail position leaves no frame of the user's
         while frame is not None and frame.is_valid() and frame.pc() != 0:
             name = frame.name() or "0x%x" % frame.pc()
             sal = frame.find_sal()
             file = sal.symtab.fullname() if sal.symtab is not None else ""
             place = "%s at %s:%d" % (name, sal.symtab.filename, sal.line) if file and sal.line else name
-            first = first or place
             if not self.is_own(name, file):
                 return place
+            if outermost is None or not name.startswith(("creel::sched::fiber_main", "creel::sched::Closure")):
+                outermost = place
             frame = frame.older()
-        return first or "?"
+        return outermost or "?"
 
     def running_threads(self):
         """The thread (LWP) of each fiber that runs, by the fiber's address."""
