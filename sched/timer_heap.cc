@@ -8,7 +8,7 @@
 namespace creel::sched {
 
 // Timer::state_ protocol:
-//   kIdle -> kArmed    add(), under the heap's lock
+//   kIdle -> kArmed    add(), under the heap's lock; release
 //   kArmed -> kIdle    remove(), under the heap's lock
 //   kArmed -> kFiring  run(), under the heap's lock
 //   kFiring -> kIdle   run(), after fire returned: its last touch of the timer. stop() waits for it.
@@ -110,7 +110,8 @@ void TimerHeap::publish() noexcept {
 bool TimerHeap::add(Timer& timer, std::int64_t when) {
   std::lock_guard guard(lock_);
   push(timer, when);
-  timer.state_.store(Timer::State::kArmed, std::memory_order_relaxed);
+  // Release pairs with the acquire in Timer::stop(), which may be called meanwhile (a Ticker's): heap_ is seen.
+  timer.state_.store(Timer::State::kArmed, std::memory_order_release);
   if (entries_[kTop].slot != timer.slot_) return false;
   publish();
   return true;
