@@ -54,7 +54,7 @@ void count_steal(Worker& worker, std::uint32_t fibers) noexcept {
 bool keeps_switching(const Processor& victim) noexcept {
   if (victim.status.load(std::memory_order_relaxed) != tracer::ProcStatus::kRunning) return false;
   const std::uint32_t starts = victim.starts.load(std::memory_order_relaxed);
-  for (int i = 0; i < 60; ++i) cpu_pause();
+  pause_for(60);
   return victim.starts.load(std::memory_order_relaxed) != starts;
 }
 

@@ -113,7 +113,7 @@ bool Fuzz::stop_here(Worker& worker, bool edge) {
   if (edge && dice % 64 != 0) return false;
   switch (dice >> 20 & 63) {  // a delay now and then, so that others meet this fiber elsewhere
     case 0:
-      for (std::uint32_t i = dice >> 26; i != 0; --i) do_spin();
+      pause_for(30 * static_cast<int>(dice >> 26));
       break;
     case 1:
       sched_yield();

@@ -15,4 +15,8 @@ inline void cpu_pause() noexcept {
 #endif
 }
 
+inline void pause_for(int pauses) noexcept {
+  for (int i = 0; i < pauses; ++i) cpu_pause();
+}
+
 }  // namespace creel::sched
