@@ -10,7 +10,8 @@
 namespace creel {
 
 // All fibers: id, name, state, what they wait for and how long, where they were created, stack; equal ones grouped.
-// Empty outside run(). Thread safety: any thread. Blocking: the thread, while names are looked up.
+// Empty outside run(). Thread safety: any thread. Blocking: the thread, while names are looked up; other
+// fibers run meanwhile, as in blocking().
 [[nodiscard]] std::string dump();
 
 }  // namespace creel

@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "creel/sched/blocking.h"
 #include "creel/sched/lock_waits.h"
 #include "creel/sched/scheduler.h"
 #include "creel/sched/stack_probe.h"
@@ -132,6 +133,12 @@ std::string creator_name(std::uint64_t creator) {
   return creator == 0 ? "creel::run()" : "fiber " + std::to_string(creator);
 }
 
+// Whether the caller runs on it.
+bool is_own(const Fiber& fiber) noexcept {
+  const Worker* worker = this_worker();
+  return worker != nullptr && worker->fiber == &fiber;
+}
+
 // All fibers, grouped.
 class Picture {
  public:
@@ -159,8 +166,7 @@ class Picture {
 };
 
 bool Picture::stack_of(const Fiber& fiber, FiberStatus status, tracer::StackKey& key) {
-  const Worker* worker = this_worker();
-  if (worker != nullptr && worker->fiber == &fiber) {
+  if (is_own(fiber)) {
     tracer::current_stack(fiber, key);
     return true;
   }
@@ -175,8 +181,9 @@ bool Picture::stack_of(const Fiber& fiber, FiberStatus status, tracer::StackKey&
 }
 
 void Picture::add(Fiber& fiber) {
-  const FiberStatus status = fiber.status.load(std::memory_order_acquire);  // pairs with submit_fiber()
+  FiberStatus status = fiber.status.load(std::memory_order_acquire);  // pairs with submit_fiber()
   if (status == FiberStatus::kDead) return;
+  if (is_own(fiber)) status = FiberStatus::kRunning;  // not in the section of dump_fibers()
   Snapshot snapshot;
   take(fiber, snapshot);
   tracer::StackKey key;
@@ -315,7 +322,16 @@ std::string describe_fiber_on(Scheduler& s, std::uint64_t thread) {
   return {};
 }
 
-std::string dump_fibers(Scheduler& s) { return Picture(s, running_fibers(s)).text(); }
+std::string dump_fibers(Scheduler& s) {
+  // Threads are waited for, and names take half a second the first time.
+  struct Section {
+    Section() { enter_blocking_of_runtime(); }
+    ~Section() { leave_blocking(); }
+    Section(const Section&) = delete;
+    Section& operator=(const Section&) = delete;
+  } const section;
+  return Picture(s, running_fibers(s)).text();
+}
 
 std::string dump_parked_fibers(Scheduler& s) { return Picture(s, {}).text(); }
 

@@ -20,7 +20,7 @@ struct Scheduler;
 // and stack: ids, names, state or reason of the wait, its age, the object and its holder, stack, creation.
 // May be called while workers run, from any thread, also while all of them are stuck: takes no lock they hold for long.
 // Threads that run a fiber are asked for its stack (stack_probe.h): some 10 us each, 30 ms if one does not answer, more
-// where it has to wait for a CPU; at most 5 s in all.
+// where it has to wait for a CPU; at most 5 s in all. On a fiber that is a blocking section: others run meanwhile.
 [[nodiscard]] std::string dump_fibers(Scheduler& s);
 // The same when nothing runs. Caller: may hold s.lock.
 [[nodiscard]] std::string dump_parked_fibers(Scheduler& s);

@@ -271,6 +271,19 @@ std::string dump_of_stuck(void (*body)(), const std::string& text) {
   return dump;
 }
 
+// A fiber that looks at dumps all the time does not keep the only P from another.
+TEST(DumpOfRunning, LetsOthersRun) {
+  std::atomic<bool> ran{false};
+  run_with(1, [&ran] {
+    creel::go([&ran] { ran.store(true); });
+    std::string dump;
+    do {
+      dump = creel::dump();
+    } while (!ran.load());
+    EXPECT_THAT(dump, ContainsRegex("fiber [0-9]+ \\[running\\]:\n    creel::dump\n"));
+  });
+}
+
 TEST(DumpOfRunning, ShowsALoop) {
   const std::string dump = dump_of_stuck(spin_without_safe_points, kRunningStacks ? "spin_without_safe_points" : "[running]");
   EXPECT_THAT(dump, ContainsRegex("fiber [0-9]+ \\[running\\]:"));
