@@ -25,6 +25,7 @@
 #include "creel/sched/blocking.h"      // blocking
 #include "creel/sched/clock.h"         // Clock
 #include "creel/sched/fiber_local.h"   // FiberLocal
+#include "creel/sched/outside.h"       // ThreadScope
 #include "creel/sched/pin.h"           // PinScope
 #include "creel/sync/barrier.h"        // Barrier
 #include "creel/sync/channel.h"        // Channel, ChannelClosed

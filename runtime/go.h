@@ -16,7 +16,9 @@
 namespace creel {
 
 // Runs `f()` on a new detached fiber, next in line on the caller's P. An exception that leaves it ends the process with
-// its message, the fiber and its stack. Errors: what moving or copying f throws. Caller: a fiber. Blocking: never.
+// its message, the fiber and its stack. Errors: what moving or copying f throws. Caller: a fiber, or a thread outside while a
+// runtime runs (sched/outside.h: any thread that creel did not start), which may have to wait for a processor. Blocking: a
+// fiber never.
 template <typename F>
   requires std::is_invocable_v<std::decay_t<F>&>
 void go(F&& f, std::source_location site = std::source_location::current()) {
@@ -32,7 +34,7 @@ void go(const FiberOptions& options, F&& f, std::source_location site = std::sou
   sched::spawn_detached(std::forward<F>(f), callable, site, &options);
 }
 
-// Runs `f()` on a new fiber whose result, or exception, join() gives.
+// Runs `f()` on a new fiber whose result, or exception, join() gives. Caller, Blocking: as go().
 template <typename F>
   requires std::is_invocable_v<std::decay_t<F>&>
 auto spawn(const FiberOptions& options, F&& f, std::source_location site = std::source_location::current())
@@ -51,6 +53,14 @@ template <typename F>
 auto spawn(F&& f, std::source_location site = std::source_location::current())
     -> JoinHandle<std::invoke_result_t<std::decay_t<F>&>> {
   return spawn(FiberOptions{}, std::forward<F>(f), site);
+}
+
+// Runs `f()` on a fiber of the running runtime and returns what it returns, or rethrows its exception: for threads outside, to
+// do there what needs a fiber (creel::net, say). Caller: any thread, or a fiber. Blocking: until `f` has returned.
+template <typename F>
+  requires std::is_invocable_v<std::decay_t<F>&>
+auto run_on(F&& f, std::source_location site = std::source_location::current()) -> std::invoke_result_t<std::decay_t<F>&> {
+  return spawn(std::forward<F>(f), site).join();
 }
 
 }  // namespace creel

@@ -15,10 +15,11 @@
 
 namespace creel {
 
-// Lets all other runnable fibers of this P run first. Caller: a fiber.
+// Lets all other runnable fibers of this P run first. Caller: a fiber or a thread outside (sched/outside.h).
 void yield();
 
-// Parks the fiber for `duration` (<= 0: yields) / until `deadline`. Never wakes early. Caller: a fiber.
+// Parks the fiber for `duration` (<= 0: yields) / until `deadline`. Never wakes early. Caller: a fiber or
+// a thread outside.
 void sleep_until(sched::Clock::time_point deadline);
 template <typename Rep, typename Period>
 void sleep_for(std::chrono::duration<Rep, Period> duration) {

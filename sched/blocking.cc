@@ -19,6 +19,7 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/hand_over.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
 #include "creel/tracer/hook.h"
@@ -46,15 +47,18 @@ using tracer::Section;
   tracer::in_section(*worker, transition, worker, proc);
 }
 
-static void tell_of_blocking() {
-  const Worker* worker = this_worker();
-  if (worker == nullptr || worker->fiber == nullptr || worker->scheduler.fuzz == nullptr) return;
+// In a deterministic run there is no monitor that retakes the P: inline, but for threads outside, for which it may wait.
+[[gnu::noinline, gnu::cold]] static void enter_replayed() {
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->fiber == nullptr || worker->scheduler.fuzz == nullptr) return enter_section();
   worker->scheduler.fuzz->tell_of(Fuzz::Outside::kBlocking);
+  enter_section();
+  if (worker->syscall_depth == 1 && worker->scheduler.pins.load(std::memory_order_relaxed) != 0) give_up_blocked_proc(*worker);
 }
 
 void enter_blocking() {
   // Virtual time: a deterministic run.
-  if (g_virtual_now.load(std::memory_order_relaxed) != 0) [[unlikely]] tell_of_blocking();
+  if (g_virtual_now.load(std::memory_order_relaxed) != 0) [[unlikely]] return enter_replayed();
   enter_section();
 }
 

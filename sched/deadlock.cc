@@ -16,6 +16,7 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/dump.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/scheduler.h"
 #include "creel/tracer/recorder.h"
 
@@ -37,10 +38,12 @@ void flush_stdout() noexcept {
 
 }  // namespace
 
-// Called under s.lock by a worker that is about to park. All workers parked means: none runs, looks for work, waits in
-// the poller (for a timer or the network) or sits in a blocking section.
+// Called under s.lock by a worker that is about to park, and where a thread outside goes (outside.cc). All workers parked means:
+// none runs, looks for work, waits in the poller (for a timer or the network) or sits in a blocking section, as an attached
+// thread does between its calls.
 void check_deadlock(Scheduler& s) {
   if (s.idle_worker_count < s.live_workers || s.stopping.load(std::memory_order_relaxed)) return;
+  if (threads_expected() != 0 || s.wakes_coming.load(std::memory_order_relaxed) != 0) return;
   // A worker that is being started is not idle; work submitted before that counts too.
   if (s.poller->has_waiters() || s.global_queue.size() > 0) return;
   const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);

@@ -9,12 +9,14 @@
 //  2. Every runnable fiber is in runnable_ when choose() is called: collect() takes them from the places where the rest of the
 //     scheduler puts them.
 //  3. Virtual time never goes back, and leaps only when no fiber is runnable, or those that are do nothing but yield.
+//  4. All of this belongs to the holder of the P: the worker, or a thread outside (outside.h) for the time of a call.
 // What comes from outside (descriptors, blocking sections, other threads) breaks 1 and is told of (Fuzz::tell_of).
 
 #include <algorithm>
 #include <array>
 #include <limits>
 #include <mutex>
+#include <utility>
 
 #include "creel/sched/hand_over.h"
 #include "creel/sched/preempt.h"
@@ -133,6 +135,8 @@ void Fuzz::go_idle(Worker& worker) {
     std::lock_guard guard(s.lock);
     put_idle_proc(s, proc);
   }
+  // Woken to look for work, by a thread outside that gave up the P.
+  if (std::exchange(worker.spinning, false)) s.spinning.fetch_sub(1, std::memory_order_seq_cst);
   std::atomic_thread_fence(std::memory_order_seq_cst);  // idle.cc, step 3: pairs with the submitters' exchange
   if (s.global_queue.size() > 0) {
     std::lock_guard guard(s.lock);
@@ -146,12 +150,14 @@ void Fuzz::go_idle(Worker& worker) {
 
 Fiber* Fuzz::find(Worker& worker) {
   Scheduler& s = worker.scheduler;
-  if (first_id_ == 0) first_id_ = s.boot.fiber->id;
-  // What the fiber that ran last did: yield, or something of consequence?
-  if (worker.after == After::kLocal) {
-    ++fruitless_yields_;
-  } else if (worker.after != After::kGlobal) {
-    fruitless_yields_ = 0;
+  if (worker.proc != nullptr) {  // else a thread outside has it, and with it this object
+    if (first_id_ == 0) first_id_ = s.boot.fiber->id;
+    // What the fiber that ran last did: yield, or something of consequence?
+    if (worker.after == After::kLocal) {
+      ++fruitless_yields_;
+    } else if (worker.after != After::kGlobal) {
+      fruitless_yields_ = 0;
+    }
   }
   for (;;) {
     if (worker.proc != nullptr) clear_attention(*worker.processor());

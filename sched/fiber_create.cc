@@ -38,6 +38,8 @@ std::uint64_t new_id(Processor& proc) noexcept {
 
 }  // namespace
 
+std::uint64_t new_fiber_id() noexcept { return next_id.fetch_add(1, std::memory_order_relaxed); }
+
 FiberExtra::FiberExtra() = default;
 FiberExtra::~FiberExtra() = default;
 
@@ -50,7 +52,8 @@ Fiber* new_fiber(const char* what) {
   Worker* worker = this_worker();
   // A worker without a fiber is in its scheduling loop: a timer's function, which holds a P.
   if (worker == nullptr || worker->syscall_depth != 0 || worker->proc == nullptr) [[unlikely]] {
-    misuse_outside_fiber(what, worker != nullptr && worker->syscall_depth != 0);
+    if (worker == nullptr) return nullptr;
+    misuse_outside_fiber(what, worker->syscall_depth != 0);
   }
   Fiber* fiber = worker->processor()->fibers.get(worker->scheduler.fiber_pool);
   fiber->stack_pages = 0;
@@ -92,7 +95,7 @@ void submit_fiber(Fiber* fiber, tracer::StartCallable callable, std::source_loca
   fiber->callable = callable;
   fiber->site = site;
   fiber->creator = worker.fiber != nullptr ? worker.fiber->id : 0;
-  fiber->stack = nullptr;
+  dcheck(fiber->stack == nullptr, "a fiber that has ended has kept its stack");
   fiber->parked_frame = 0;
   fiber->last_worker = 0;
   bump(worker.processor()->counters.created);

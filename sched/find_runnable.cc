@@ -363,15 +363,19 @@ void enqueue(Worker& worker, Fiber* fiber, bool next) {
   }
 }
 
+bool wait_for_locked_fiber(Worker& worker) {
+  settle_timer(worker);
+  wait_pinned(worker);
+  return !worker.scheduler.stopping.load(std::memory_order_seq_cst);
+}
+
 void worker_main(Worker* worker) {
   ThreadStart thread(*worker);
   Scheduler& s = worker->scheduler;
   if (worker->boots) submit_fiber(s.boot.fiber, s.boot.callable, s.boot.site);
   for (;;) {
     if (worker->locked_fiber != nullptr) {
-      settle_timer(*worker);
-      wait_pinned(*worker);
-      if (s.stopping.load(std::memory_order_seq_cst)) break;
+      if (!wait_for_locked_fiber(*worker)) break;
       run_fiber(*worker, worker->locked_fiber);
       continue;
     }

@@ -99,6 +99,10 @@ void Fuzz::tell_of(Outside what) {
     case Outside::kProcs:
       text = "set_procs() has no effect: there is one processor";
       break;
+    case Outside::kThread:
+      text = "a thread that creel did not start takes part: what it does, and when, is not replayed, and virtual time does not "
+             "wait for it";
+      break;
   }
   log_warning("CREEL_FUZZ=" + to_string(config_) + ": " + text);
 }

@@ -16,7 +16,7 @@
 // Nothing of it is on a path that runs when it is off: Scheduler::detour, which forced migration has as well, keeps every
 // hand-over on the way through the scheduler's stack, and one count in g_attention keeps every safe point on its slow path.
 //
-// Thread safety: all but what says so belongs to the one worker of a deterministic run.
+// Thread safety: all but what says so belongs to the holder of a deterministic run's one P.
 
 #pragma once
 
@@ -48,7 +48,7 @@ class Fuzz {
   [[nodiscard]] bool deterministic() const noexcept { return config_.mode != FuzzMode::kThreads; }
 
   // What of the outside a deterministic run met that is not replayed.
-  enum class Outside : std::uint8_t { kBlocking, kNetwork, kPin, kProcs };
+  enum class Outside : std::uint8_t { kBlocking, kNetwork, kPin, kProcs, kThread };
   // Logs it, at its first occurrence in the run. Does nothing with kThreads. Any thread; not under a lock.
   void tell_of(Outside what);
 

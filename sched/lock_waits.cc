@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "creel/sched/base/copy_memory.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/slab.h"
 #include "creel/sched/stack.h"
 #include "creel/sched/wait_object.h"
@@ -21,7 +22,7 @@ namespace {
 // The fiber whose stack `address` lies on; 0: none. Stacks stay mapped, their descriptors may change meanwhile.
 __attribute__((noinline, no_sanitize("thread", "address"))) std::uint64_t fiber_at(std::uintptr_t address) noexcept {
   const Slab* slab = find_slab(address);
-  if (slab == nullptr) return 0;
+  if (slab == nullptr) return outside_fiber_at(address);
   const std::size_t stride = slab->stride.load(std::memory_order_relaxed);
   if (stride == 0) return 0;  // the slab goes away
   const auto index = static_cast<std::uint32_t>((address - slab->base.load(std::memory_order_relaxed)) / stride);

@@ -3,8 +3,9 @@
 
 // Who waits for which lock, held by whom; and the circles among them, which are deadlocks.
 //
-// A lock's holder is known by the stack on which lock() was called (wait_object.h). So it is not known when a thread without
-// a fiber locked it, and a lock left behind by a fiber that has ended is taken for one of the fiber that has its stack now.
+// A lock's holder is known by the stack on which lock() was called (wait_object.h). So it is not known when a thread that is not
+// attached (outside.h) holds it, and a lock left behind by a fiber that has ended is taken for one of the fiber that has its
+// stack now.
 // Thread safety: any thread; the locks are copied by the kernel, so one that dies meanwhile is no fault.
 
 #pragma once

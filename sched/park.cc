@@ -13,6 +13,7 @@
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/pause.h"
 #include "creel/sched/hand_over.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/scheduler.h"
 #include "creel/tracer/hook.h"
@@ -29,11 +30,9 @@ Fiber* current_fiber_or_null() noexcept {
 }
 
 Fiber* current_fiber(const char* what) noexcept {
-  Worker* worker = this_worker();
-  if (worker == nullptr || worker->fiber == nullptr || worker->syscall_depth != 0) [[unlikely]] {
-    misuse_outside_fiber(what, worker != nullptr && worker->syscall_depth != 0);
-  }
-  return worker->running();
+  Fiber* self = fiber_here();
+  if (self == nullptr) [[unlikely]] misuse_outside_fiber(what, this_worker() != nullptr && this_worker()->syscall_depth != 0);
+  return self;
 }
 
 void start_fiber(Worker& worker, Fiber* fiber) {
@@ -103,12 +102,14 @@ void park_unlock(BlockReason reason, SpinLock& lock, const void* object) {
 
 void mark_ready(Worker& worker, Fiber* fiber) { set_runnable(worker, fiber); }
 
+[[gnu::noinline, gnu::cold]] static void ready_from_outside(Fiber* fiber, bool next) {
+  const WakeCall call("waking a fiber (by a channel, mutex, wait group ...)");
+  if (call) ready(fiber, next);
+}
+
 void ready(Fiber* fiber, bool next) {
   Worker* worker = this_worker();
-  if (worker == nullptr) [[unlikely]] {
-    misuse("a thread that is not one of creel's wakes a fiber (by a channel, mutex, wait group ...): not supported; let a fiber "
-           "in creel::blocking() wait for such a thread");
-  }
+  if (worker == nullptr) [[unlikely]] return ready_from_outside(fiber, next);
   set_runnable(*worker, fiber);
   Scheduler& s = worker->scheduler;
   if (worker->proc == nullptr || worker->syscall_depth != 0) {
@@ -146,7 +147,8 @@ static bool nothing_else(Worker& worker) noexcept {
 }
 
 void yield() {
-  Fiber* self = current_fiber("creel::yield()");
+  Fiber* self = fiber_here();
+  if (self == nullptr) [[unlikely]] return as_fiber("creel::yield()", [] { yield(); });
   Worker& worker = *this_worker();
   Fiber* next = pick_local(worker);
   if (next == nullptr && nothing_else(worker)) {
@@ -191,7 +193,8 @@ void wake_sleeper(Timer&, void* arg) {
 }  // namespace
 
 void sleep_until(Clock::time_point when) {
-  Fiber* self = current_fiber("creel::sleep_for() or sleep_until()");
+  Fiber* self = fiber_here();
+  if (self == nullptr) [[unlikely]] return as_fiber("creel::sleep_for() or sleep_until()", [when] { sleep_until(when); });
   Sleep sleep{.timer = Timer(wake_sleeper, self), .when = when};
   // Armed by the commit: it must not fire before the fiber is parked.
   park(
@@ -249,7 +252,7 @@ void do_spin() noexcept {
 
 std::uint32_t fast_random() noexcept {
   Worker* worker = this_worker();
-  check(worker != nullptr, "fast_random() on a thread the runtime does not know");
+  if (worker == nullptr) [[unlikely]] return random_outside();
   std::uint64_t x = worker->random_state;  // xorshift64*, Vigna 2016
   x ^= x >> 12;
   x ^= x << 25;

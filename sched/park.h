@@ -19,17 +19,23 @@
 
 #include "creel/sched/base/spinlock.h"
 #include "creel/sched/timer.h"
+#include "creel/sched/worker.h"
 #include "creel/tracer/block_reason.h"
 
 namespace creel::sched {
 
-struct Fiber;
 using tracer::BlockReason;
 
 // The running fiber. On a thread that runs no fiber, ends the process with a message that names `what` (the API called).
 [[nodiscard]] Fiber* current_fiber(const char* what = "this call") noexcept;
 // The running fiber or null.
 [[nodiscard]] Fiber* current_fiber_or_null() noexcept;
+// The running fiber if it may park here; null: not so, as on threads outside, whose way is as_fiber() (outside.h).
+[[nodiscard]] inline Fiber* fiber_here() noexcept {
+  Worker* worker = this_worker();
+  if (worker == nullptr || worker->fiber == nullptr || worker->syscall_depth != 0) [[unlikely]] return nullptr;
+  return worker->running();
+}
 
 // Runs after the fiber's context is saved, before anything else runs on this worker. Must not park, throw or allocate.
 // Returns false to make the fiber runnable again at once (the condition came true meanwhile).
@@ -45,8 +51,7 @@ void park_unlock(BlockReason reason, SpinLock& lock, const void* object = nullpt
 
 // Makes a parked fiber runnable on the caller's P, next in line (queue end if `next` is false), and wakes an idle worker
 // if there is one to use. Exactly one ready() per park(). Caller: any worker (with a SpinLock held if need be: ready()
-// takes no lock of sync/). From a worker without a P it goes to the global queue. On a thread that is not one of
-// creel's it ends the process with a message.
+// takes no lock of sync/), or a thread outside (outside.h). From one without a P it goes to the global queue.
 void ready(Fiber* fiber, bool next = true);
 
 // Puts the running fiber behind all other runnable ones of its P.

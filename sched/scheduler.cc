@@ -21,6 +21,7 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/log.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/park.h"
 #include "creel/sched/preempt.h"
 #include "creel/sched/quit_report.h"
@@ -104,6 +105,7 @@ bool wait_for_workers(Scheduler& s) {
     const std::uint32_t word = s.ended_word.load(std::memory_order_acquire);  // pairs with the ended worker's release
     {
       std::lock_guard guard(s.lock);
+      let_outside_threads_go(s);
       if (s.live_workers == 0) return true;
     }
     const auto left = deadline - RealClock::now();

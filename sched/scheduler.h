@@ -62,8 +62,10 @@ struct Scheduler {
   Processor* idle_procs = nullptr;      // guarded by lock; linked by next_idle
   Worker* idle_workers = nullptr;       // guarded by lock; linked by next_idle
   std::vector<std::unique_ptr<Worker>> workers;  // guarded by lock; ended ones are kept until the scheduler dies
-  std::uint32_t live_workers = 0;       // guarded by lock: threads started and not ended
+  struct OutsideThread* outside = nullptr;       // guarded by lock: attached threads (outside.cc)
+  std::uint32_t live_workers = 0;       // guarded by lock: threads started and not ended, or attached
   std::uint32_t idle_worker_count = 0;  // guarded by lock
+  std::atomic<std::uint32_t> wakes_coming{0};  // outside.h; relaxed, ordered by lock
 
   // All processors ever made, by id; entries below made_procs are valid for the scheduler's life.
   alignas(kCacheLine) std::array<std::atomic<Processor*>, kMaxProcs> processors{};
@@ -146,6 +148,8 @@ void finish_main();
 // --- find_runnable.cc
 // A worker thread's main function.
 void worker_main(Worker* worker);
+// Parks until the fiber pinned to the worker is to run there. False: the runtime stops. Caller: on the scheduler's stack.
+bool wait_for_locked_fiber(Worker& worker);
 // Makes fibers a poll returned runnable and queues them; returns the first to run if `keep_first`.
 Fiber* inject(Worker& worker, Fiber* list, bool keep_first);
 // Runs what is due on `proc`. Returns whether anything fired (there may be local work now). Caller: on its scheduler stack.
@@ -196,6 +200,8 @@ void check_deadlock(Scheduler& s);
 // --- fiber_create.cc
 // A context's entry: runs fibers one after another on one stack.
 void fiber_main(void* worker);
+// An id for a fiber that no processor's stock provides.
+[[nodiscard]] std::uint64_t new_fiber_id() noexcept;
 // Frees a fiber that has ended.
 void recycle(Worker& worker, Fiber* fiber, Stack* stack);
 

@@ -17,6 +17,7 @@
 #include <utility>
 
 #include "creel/sched/fiber.h"
+#include "creel/sched/outside.h"
 #include "creel/tracer/trace_state.h"
 
 namespace creel {
@@ -47,7 +48,7 @@ template <typename F>
   }
 }
 
-// A fiber that has no closure yet. Caller: a fiber, a timer's function, or the runtime's start.
+// A fiber that has no closure yet. Caller: a fiber, a timer's function, or the runtime's start. Null on a thread outside.
 [[nodiscard]] Fiber* new_fiber(const char* what);
 // Applies options. Errors: std::invalid_argument naming the value.
 void configure_fiber(Fiber* fiber, const FiberOptions& options);
@@ -87,14 +88,11 @@ struct Closure {
   }
 };
 
-// Runs `f()` on a new fiber. `callable` names it in traces (callable_of the user's function, not of a wrapper).
-// Errors: what copying f throws; std::invalid_argument for bad options. Caller: a fiber, or a timer's function (Timer::Fire).
-// Blocking: never parks.
+// Gives `fiber`, just made, the closure and makes it runnable. Inlined, as its parts are one path in spawn_detached().
 template <typename F>
-void spawn_detached(F&& f, tracer::StartCallable callable, std::source_location site,
-                    const FiberOptions* options = nullptr, const char* what = "creel::go()") {
+[[gnu::always_inline]] inline void start_closure(Fiber* fiber, F&& f, tracer::StartCallable callable, std::source_location site,
+                                                 const FiberOptions* options) {
   using Plain = std::decay_t<F>;
-  Fiber* fiber = new_fiber(what);
   struct Undo {
     Fiber* fiber;
     ~Undo() {
@@ -106,6 +104,25 @@ void spawn_detached(F&& f, tracer::StartCallable callable, std::source_location 
   fiber->entry = &Closure<Plain>::run;
   undo.fiber = nullptr;
   submit_fiber(fiber, callable, site);
+}
+
+// spawn_detached() on a thread outside. Not by as_fiber(): a function that is called in itself is not inlined.
+template <typename F>
+[[gnu::noinline, gnu::cold]] void spawn_outside(F&& f, tracer::StartCallable callable, std::source_location site,
+                                                const FiberOptions* options, const char* what) {
+  const FiberCall inside(what);
+  start_closure(new_fiber(what), std::forward<F>(f), callable, site, options);
+}
+
+// Runs `f()` on a new fiber. `callable` names it in traces (callable_of the user's function, not of a wrapper).
+// Errors: what copying f throws; std::invalid_argument for bad options. Caller: a fiber, a timer's function (Timer::Fire), or a
+// thread outside. Blocking: never parks a fiber; a thread outside waits for a processor.
+template <typename F>
+void spawn_detached(F&& f, tracer::StartCallable callable, std::source_location site,
+                    const FiberOptions* options = nullptr, const char* what = "creel::go()") {
+  Fiber* fiber = new_fiber(what);
+  if (fiber == nullptr) [[unlikely]] return spawn_outside(std::forward<F>(f), callable, site, options, what);
+  start_closure(fiber, std::forward<F>(f), callable, site, options);
 }
 
 }  // namespace creel::sched

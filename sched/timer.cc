@@ -9,14 +9,17 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/pause.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/scheduler.h"
 
 namespace creel::sched {
 
 void Timer::start(Clock::time_point when) {
+  constexpr const char* kWhat = "a timer, ticker or time limit";
   Worker* worker = this_worker();
-  if (worker == nullptr || worker->proc == nullptr) {
-    misuse_outside_fiber("a timer, ticker or time limit", worker != nullptr && worker->syscall_depth != 0);
+  if (worker == nullptr || worker->proc == nullptr) [[unlikely]] {
+    if (worker == nullptr) return as_fiber(kWhat, [this, when] { start(when); });
+    misuse_outside_fiber(kWhat, worker->syscall_depth != 0);
   }
   check(state_.load(std::memory_order_relaxed) == State::kIdle, "a timer was started twice");
   // The last moment of the clock means "never" to the heaps.

@@ -13,6 +13,8 @@ using sync::Outcome;
 using sync::Waiter;
 using sync::WakeList;
 
+static constexpr const char* kWait = "creel::Barrier::arrive_and_wait()";
+
 Barrier::Barrier(std::size_t count, std::function<void()> completion)
     : count_(count), completion_(std::move(completion)) {
   if (count == 0) sched::misuse("creel::Barrier for zero fibers");
@@ -22,7 +24,9 @@ Barrier::~Barrier() { sync::expect_unused(queue_.empty(), "creel::Barrier destro
 
 bool Barrier::arrive_and_wait() {
   sched::safe_point();
-  Waiter self(sched::current_fiber("creel::Barrier::arrive_and_wait()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber(kWait, [this] { return arrive_and_wait(); });
+  Waiter self(fiber);
   return *arrive(self);
 }
 
@@ -30,7 +34,9 @@ std::optional<bool> Barrier::arrive_and_wait(const Context& context) {
   const sync::Limit limit(context);
   if (limit.endless()) return arrive_and_wait();
   sched::safe_point();
-  Waiter self(sched::current_fiber("creel::Barrier::arrive_and_wait()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber(kWait, [&] { return arrive_and_wait(context); });
+  Waiter self(fiber);
   const sync::Expiry expiry(self, lock_, &Barrier::expire, this, limit);
   return arrive(self);
 }

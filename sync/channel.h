@@ -16,6 +16,7 @@
 // buffer itself; any other T is kept in a heap node of its own, as its move constructor is user code, which must not
 // run under the channel's lock. An exception of T's move constructor in send() leaves the channel as it was; in recv()
 // it loses that one value. The buffer is allocated once, by the constructor.
+// Thread safety: all calls but the destructor, from fibers and from threads outside (sched/outside.h).
 
 #pragma once
 
@@ -174,8 +175,8 @@ class Channel {
   Channel(const Channel&) = delete;
   Channel& operator=(const Channel&) = delete;
 
-  // Parks until the value is taken or in the buffer. Caller: a fiber. Errors: ChannelClosed if the channel is closed or
-  // gets closed while waiting (an rvalue is given back then); std::bad_alloc; what moving or copying T throws.
+  // Parks until the value is taken or in the buffer. Caller: a fiber or a thread outside. Errors: ChannelClosed if the
+  // channel is closed or gets closed while waiting (an rvalue is given back then); std::bad_alloc; what moving or copying T throws.
   void send(const T& value) { send_value(value, nullptr); }
   void send(T&& value) { send_value(std::move(value), nullptr); }
   // Without waiting. False: no room, the value stays as it was. Errors: as send().

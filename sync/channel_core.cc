@@ -118,14 +118,23 @@ ChannelResult ChannelCore::send(void* element, const Limit* limit) {
 }
 
 ChannelResult ChannelCore::park_sender(void* element) {
-  Waiter self(sched::current_fiber("creel::Channel::send()"));
+  Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] {
+    lock_.unlock();  // no waiting for a processor with it held
+    return sched::as_fiber("creel::Channel::send()", [this, element] { return send(element, nullptr); });
+  }
+  Waiter self(fiber);
   self.element = element;
   senders_.push_back(self);
   return result_of(park_waiter(self, lock_, BlockReason::kChanSend, sched::tag(this, sched::WaitKind::kChannel)));
 }
 
 ChannelResult ChannelCore::send_timed(void* element, const Limit& limit) {
-  Waiter self(sched::current_fiber("creel::Channel::send_until()"));
+  Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] {
+    return sched::as_fiber("creel::Channel::send_until()", [this, element, &limit] { return send_timed(element, limit); });
+  }
+  Waiter self(fiber);
   self.element = element;
   Expiry expiry(self, lock_, &ChannelCore::expire_send, this, limit);
   Waiter* wake = nullptr;
@@ -153,14 +162,23 @@ ChannelResult ChannelCore::recv(void* element, const Limit* limit) {
 }
 
 ChannelResult ChannelCore::park_receiver(void* element) {
-  Waiter self(sched::current_fiber("creel::Channel::recv()"));
+  Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] {
+    lock_.unlock();  // no waiting for a processor with it held
+    return sched::as_fiber("creel::Channel::recv()", [this, element] { return recv(element, nullptr); });
+  }
+  Waiter self(fiber);
   self.element = element;
   receivers_.push_back(self);
   return result_of(park_waiter(self, lock_, BlockReason::kChanReceive, sched::tag(this, sched::WaitKind::kChannel)));
 }
 
 ChannelResult ChannelCore::recv_timed(void* element, const Limit& limit) {
-  Waiter self(sched::current_fiber("creel::Channel::recv_until()"));
+  Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] {
+    return sched::as_fiber("creel::Channel::recv_until()", [this, element, &limit] { return recv_timed(element, limit); });
+  }
+  Waiter self(fiber);
   self.element = element;
   Expiry expiry(self, lock_, &ChannelCore::expire_recv, this, limit);
   Waiter* wake = nullptr;

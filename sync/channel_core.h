@@ -42,7 +42,7 @@ class ChannelCore {
   // says that it was reached. Caller: a fiber. Blocking: parks the fiber.
   ChannelResult send(void* element, const Limit* limit);
   ChannelResult recv(void* element, const Limit* limit);
-  // Never block. Caller: any thread of the runtime.
+  // Never block. Caller: any thread.
   ChannelResult try_send(void* element);
   ChannelResult try_recv(void* element);
   // False: it was closed already.

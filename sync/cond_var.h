@@ -35,7 +35,9 @@ class CondVar {
   // Releases `lock`, parks until notified, takes `lock` again. Caller: a fiber holding `lock`.
   template <typename Lock>
   void wait(Lock& lock) {
-    sync::Waiter self(sched::current_fiber("creel::CondVar::wait()"));
+    sched::Fiber* fiber = sched::fiber_here();
+    if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::CondVar::wait()", [&] { wait(lock); });
+    sync::Waiter self(fiber);
     Enqueued enqueued(*this, self);
     Relock relock(lock);
     park(self);
@@ -74,7 +76,7 @@ class CondVar {
     return wait_limit(lock, sync::deadline_after(duration), predicate);
   }
 
-  // Wakes the longest waiting fiber / all. Blocking: never. Thread safety: any worker, with or without the lock.
+  // Wakes the longest waiting fiber / all. Blocking: never. Thread safety: any thread, with or without the lock.
   void notify_one();
   void notify_all();
 
@@ -111,7 +113,11 @@ class CondVar {
       wait(lock);
       return std::cv_status::no_timeout;
     }
-    sync::Waiter self(sched::current_fiber("creel::CondVar::wait_until()"));
+    sched::Fiber* fiber = sched::fiber_here();
+    if (fiber == nullptr) [[unlikely]] {
+      return sched::as_fiber("creel::CondVar::wait_until()", [&] { return wait_limit(lock, limit); });
+    }
+    sync::Waiter self(fiber);
     Enqueued enqueued(*this, self);
     sync::Expiry expiry(self, lock_, &CondVar::expire, this, limit);
     Relock relock(lock);

@@ -130,7 +130,11 @@ bool sleep_until(const Context& context, Clock::time_point when) {
   }
   sched::safe_point();
   Sleep sleep;
-  sync::Waiter self(sched::current_fiber("creel::sleep_for() or sleep_until()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] {
+    return sched::as_fiber("creel::sleep_for() or sleep_until()", [&] { return sleep_until(context, when); });
+  }
+  sync::Waiter self(fiber);
   {
     const sync::Expiry expiry(self, sleep.lock, &Sleep::expire, &sleep, sync::Limit(context, when));
     sleep.lock.lock();

@@ -72,7 +72,9 @@ bool Mutex::lock_limit(const sync::Limit& limit) {
 }
 
 bool Mutex::lock_slow(const sync::Limit* limit) {
-  Waiter self(sched::current_fiber("creel::Mutex::lock()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::Mutex::lock()", [&] { return lock_slow(limit); });
+  Waiter self(fiber);
   if (limit == nullptr) return lock_loop(self, false);
   if (limit->reached()) return try_lock();
   sync::Expiry expiry(self, queue_lock_, &Mutex::expire, this, *limit);
@@ -197,7 +199,7 @@ void Mutex::unlock_slow() {
       first.decide(starving ? Outcome::kDone : Outcome::kRetry);
       sched::Fiber* fiber = first.fiber;
       queue_lock_.unlock();  // the last touch
-      if (starving && sched::current_fiber_or_null() != nullptr) {
+      if (starving && sched::fiber_here() != nullptr) {
         sched::ready_and_yield(fiber);
       } else {
         sched::ready(fiber);

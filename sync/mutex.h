@@ -35,7 +35,7 @@ class Mutex {
   Mutex(const Mutex&) = delete;
   Mutex& operator=(const Mutex&) = delete;
 
-  // Blocking: parks the fiber while others hold the lock. Caller: a fiber (others only while it is free).
+  // Blocking: parks the fiber while others hold the lock. Caller: a fiber or a thread outside (sched/outside.h).
   void lock() {
     sched::safe_point();
     std::uint32_t expected = 0;

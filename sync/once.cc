@@ -33,7 +33,11 @@ Once::Turn Once::begin_queued(Waiter& self) {
     lock_.unlock();
     return state == State::kNew ? Turn::kRun : state == State::kDone ? Turn::kDone : Turn::kEnded;
   }
-  self.fiber = sched::current_fiber("creel::Once::call()");  // only who has to wait must be a fiber
+  self.fiber = sched::fiber_here();  // only who has to wait must be a fiber
+  if (self.fiber == nullptr) [[unlikely]] {
+    lock_.unlock();  // no waiting for a processor with it held
+    return sched::as_fiber("creel::Once::call()", [&] { return begin_queued(self); });
+  }
   queue_.push_back(self);
   switch (sync::park_waiter(self, lock_, sched::BlockReason::kSync, this)) {
     case Outcome::kRetry:  // it threw, and this fiber, the first in the queue, is to run it now

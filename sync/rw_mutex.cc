@@ -47,7 +47,9 @@ bool RWMutex::lock_shared_limit(const sync::Limit& limit) {
 }
 
 bool RWMutex::lock_slow(const sync::Limit* limit) {
-  Waiter self(sched::current_fiber("creel::RWMutex::lock()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::RWMutex::lock()", [&] { return lock_slow(limit); });
+  Waiter self(fiber);
   bool locked = false;
   if (limit == nullptr) {
     locked = lock_queued(self);
@@ -100,7 +102,9 @@ bool RWMutex::lock_queued(Waiter& self) {
 }
 
 bool RWMutex::lock_shared_slow(const sync::Limit* limit) {
-  Waiter self(sched::current_fiber("creel::RWMutex::lock_shared()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::RWMutex::lock_shared()", [&] { return lock_shared_slow(limit); });
+  Waiter self(fiber);
   if (limit == nullptr) return lock_shared_queued(self);
   if (limit->reached()) return false;
   sync::Expiry expiry(self, queue_lock_, &RWMutex::expire_reader, this, *limit);

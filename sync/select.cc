@@ -70,6 +70,7 @@ class Selection {
   std::size_t count_ = 0;  // cases with a channel
   SelectState state_;
   Fiber* fiber_ = nullptr;
+  bool wake_comes_ = false;  // guarded by state_.lock until the timer is stopped
 };
 
 std::size_t Selection::prepare() noexcept {
@@ -132,12 +133,17 @@ std::size_t Selection::attempt() {
 }
 
 std::size_t Selection::wait(const Clock::time_point* deadline) {
-  fiber_ = sched::current_fiber("creel::select()");
+  fiber_ = sched::fiber_here();
+  if (fiber_ == nullptr) [[unlikely]] return sched::as_fiber("creel::select()", [&] { return wait(deadline); });
   if (deadline == nullptr) return wait_armed(false);
   struct Armed {
-    explicit Armed(Selection& selection) : timer(&Selection::fire, &selection) {}
-    ~Armed() { timer.stop(); }
+    explicit Armed(Selection& owner) : timer(&Selection::fire, &owner), selection(owner) {}
+    ~Armed() {
+      timer.stop();
+      if (selection.wake_comes_) sched::wake_came();
+    }
     sched::Timer timer;
+    Selection& selection;
   } armed(*this);
   armed.timer.start(*deadline);
   return wait_armed(true);
@@ -205,12 +211,13 @@ void Selection::fire(sched::Timer&, void* self) {
   state.lock.lock();
   state.expired = true;
   const bool won = state.parked && state.claim();
+  if (state.parked && !won) selection.wake_comes_ = sched::wake_is_coming();  // as in Expiry::reach()
   state.lock.unlock();
   if (won) sched::ready(selection.fiber_);
 }
 
 void block_forever() {
-  (void)sched::current_fiber("creel::select()");
+  if (sched::fiber_here() == nullptr) return sched::as_fiber("creel::select()", [] { block_forever(); });
   for (;;) sched::park(BlockReason::kForever, [](Fiber*, void*) { return true; }, nullptr);
 }
 

@@ -198,7 +198,7 @@ template <typename F = sync::NoHandler>
   return sync::OtherwiseCase<F>{std::move(handler)};
 }
 
-// See the top of this file. Caller: a fiber (any thread of the runtime, if there is an otherwise()).
+// See the top of this file. Caller: a fiber or a thread outside (sched/outside.h).
 template <typename... Cases>
 std::size_t select(Cases&&... cases) {
   constexpr std::size_t kAfters = (std::size_t{0} + ... + std::size_t{sync::kIsAfter<std::remove_cvref_t<Cases>>});

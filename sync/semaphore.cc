@@ -48,7 +48,9 @@ bool Semaphore::try_acquire(std::int64_t count) {
 void Semaphore::acquire(std::int64_t count) {
   expect_count(count);
   sched::safe_point();
-  Waiter self(sched::current_fiber("creel::Semaphore::acquire()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::Semaphore::acquire()", [&] { acquire(count); });
+  Waiter self(fiber);
   self.amount = count;
   acquire_queued(self);
 }
@@ -56,7 +58,11 @@ void Semaphore::acquire(std::int64_t count) {
 bool Semaphore::acquire_limit(const sync::Limit& limit, std::int64_t count) {
   if (try_acquire(count)) return true;
   if (limit.reached()) return false;
-  Waiter self(sched::current_fiber("creel::Semaphore::try_acquire_until()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] {
+    return sched::as_fiber("creel::Semaphore::try_acquire_until()", [&] { return acquire_limit(limit, count); });
+  }
+  Waiter self(fiber);
   self.amount = count;
   if (limit.endless()) return acquire_queued(self);
   sync::Expiry expiry(self, lock_, &Semaphore::expire, this, limit);

@@ -57,7 +57,9 @@ void WaitGroup::wait() {
   sched::safe_point();
   // Acquire pairs with the release in add().
   if (counter_of(state_.load(std::memory_order_acquire)) == 0) return;
-  Waiter self(sched::current_fiber("creel::WaitGroup::wait()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::WaitGroup::wait()", [this] { wait(); });
+  Waiter self(fiber);
   wait_queued(self);
 }
 
@@ -66,7 +68,9 @@ bool WaitGroup::wait_limit(const sync::Limit& limit) {
   // Acquire pairs with the release in add().
   if (counter_of(state_.load(std::memory_order_acquire)) == 0) return true;
   if (limit.reached()) return false;
-  Waiter self(sched::current_fiber("creel::WaitGroup::wait_until()"));
+  sched::Fiber* fiber = sched::fiber_here();
+  if (fiber == nullptr) [[unlikely]] return sched::as_fiber("creel::WaitGroup::wait_until()", [&] { return wait_limit(limit); });
+  Waiter self(fiber);
   if (limit.endless()) return wait_queued(self);
   sync::Expiry expiry(self, lock_, &WaitGroup::expire, this, limit);
   return wait_queued(self);

@@ -92,6 +92,7 @@ Expiry::Expiry(Waiter& waiter, SpinLock& lock, Expire expire, void* object, cons
 Expiry::~Expiry() {
   if (context_ != nullptr) context_->forget(hook_);
   timer_.stop();
+  if (wake_comes_) sched::wake_came();
 }
 
 void Expiry::reach() {
@@ -99,6 +100,8 @@ void Expiry::reach() {
   lock_.lock();
   if (!waiter_.queued) {
     waiter_.expired = true;  // not queued yet, or decided already, which then counts
+    // By a thread outside, maybe, that creel knows of only when it wakes the fiber: with the timer gone, no deadlock.
+    if (!wake_comes_ && waiter_.result() != Outcome::kWaiting) wake_comes_ = sched::wake_is_coming();
   } else if (expire_(object_, waiter_, wakes)) {
     waiter_.decide(Outcome::kTimedOut);
     if (waiter_.parked) wakes.add(waiter_);

@@ -27,6 +27,7 @@
 
 #include "creel/sched/base/check.h"
 #include "creel/sched/base/spinlock.h"
+#include "creel/sched/outside.h"
 #include "creel/sched/park.h"
 #include "creel/sched/timer.h"
 #include "creel/sched/wait_object.h"
@@ -190,6 +191,7 @@ class Expiry {
   CancelNode* context_;  // null: none
   CancelHook hook_;
   sched::Timer timer_;
+  bool wake_comes_ = false;  // guarded by lock_: the limit came after the decision, and the deadlock check was told so
 };
 
 // Parks the fiber of `waiter`, which the caller has queued under `lock`; `lock` is released. Returns the outcome.

@@ -185,6 +185,19 @@ void fiber_create(WorkerTrace& worker, FiberTrace& fiber) noexcept {
   put(worker, Event::kGoCreate, fiber.id, start_stack_id(worker, fiber), stack_id(worker, __builtin_frame_address(0)));
 }
 
+void fiber_create_syscall(WorkerTrace& worker, FiberTrace& fiber) noexcept {
+  // As in fiber_create().
+  fiber.claim.store(worker.generation << 1, std::memory_order_release);  // pairs with the acquire loads in claim()
+  fiber.seq = 0;
+  fiber.label_pending = fiber.name != nullptr;
+  put(worker, Event::kGoCreateSyscall, fiber.id);
+}
+
+void fiber_destroy_syscall(WorkerTrace& worker, FiberTrace& fiber) noexcept {
+  describe_fiber(worker, fiber, FiberStatus::kSyscall, worker.id);
+  put(worker, Event::kGoDestroySyscall);
+}
+
 void fiber_start(WorkerTrace& worker, FiberTrace& fiber) noexcept {
   if (worker.proc != nullptr) describe_proc(worker, *worker.proc, ProcStatus::kRunning);
   describe_fiber(worker, fiber, FiberStatus::kRunnable, kNone);

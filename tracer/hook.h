@@ -67,6 +67,8 @@ void proc_stop(WorkerTrace& worker) noexcept;
 [[nodiscard]] std::uint64_t proc_steal(WorkerTrace& worker, std::uint64_t generation, ProcTrace& proc,
                                        std::uint64_t victim) noexcept;  // returns the Section's generation
 void fiber_create(WorkerTrace& worker, FiberTrace& fiber) noexcept;
+void fiber_create_syscall(WorkerTrace& worker, FiberTrace& fiber) noexcept;
+void fiber_destroy_syscall(WorkerTrace& worker, FiberTrace& fiber) noexcept;
 void fiber_start(WorkerTrace& worker, FiberTrace& fiber) noexcept;
 void fiber_stop(WorkerTrace& worker, StopReason reason) noexcept;
 void fiber_block(WorkerTrace& worker, BlockReason reason) noexcept;
@@ -121,6 +123,10 @@ class Section {
 
   // Status about to become kRunnable; needs a P, G optional.
   void fiber_create(FiberTrace& fiber) noexcept { events::fiber_create(worker_, fiber); }
+  // A thread outside the runtime gets a fiber: before worker.fiber = &fiber, status kSyscall. Needs no P.
+  void fiber_create_syscall(FiberTrace& fiber) noexcept { events::fiber_create_syscall(worker_, fiber); }
+  // It loses it: before status kDead, worker.fiber = null. Without a P.
+  void fiber_destroy_syscall(FiberTrace& fiber) noexcept { events::fiber_destroy_syscall(worker_, fiber); }
   // After worker.fiber = &fiber, status kRunning.
   void fiber_start(FiberTrace& fiber) noexcept { events::fiber_start(worker_, fiber); }
   // Before status kRunnable, worker.fiber = null.

@@ -27,6 +27,8 @@ class Section {
   void proc_stop() noexcept {}
   void proc_steal(ProcTrace&, std::uint64_t) noexcept {}
   void fiber_create(FiberTrace&) noexcept {}
+  void fiber_create_syscall(FiberTrace&) noexcept {}
+  void fiber_destroy_syscall(FiberTrace&) noexcept {}
   void fiber_start(FiberTrace&) noexcept {}
   void fiber_stop(StopReason) noexcept {}
   void fiber_block(BlockReason) noexcept {}

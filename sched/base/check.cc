@@ -12,6 +12,7 @@
 #include "creel/sched/dump.h"
 #include "creel/sched/fuzz.h"
 #include "creel/sched/preempt.h"
+#include "creel/sched/scheduler.h"
 #include "creel/sched/worker.h"
 #include "creel/tracer/recorder.h"
 
@@ -77,6 +78,9 @@ void misuse_outside_fiber(const char* what, bool in_blocking) noexcept {
   char text[256];
   if (in_blocking) {
     std::snprintf(text, sizeof text, "%s was called inside creel::blocking(), where a fiber must not use creel", what);
+  } else if (this_worker() == nullptr && scheduler() != nullptr) {
+    std::snprintf(text, sizeof text, "%s was called on a thread that creel did not start: it needs a fiber, see creel::run_on()",
+                  what);
   } else {
     std::snprintf(text, sizeof text, "%s was called outside a fiber: it works inside creel::run() only", what);
   }

@@ -163,7 +163,8 @@ TEST_F(Misuse, CallsOutsideRunAreNamed) {
 }
 
 TEST_F(Misuse, CallsFromAnotherThreadAreNamed) {
-  EXPECT_DEATH(creel::run([] { std::thread([] { creel::yield(); }).join(); }), "creel::yield\\(\\) was called outside a fiber");
+  EXPECT_DEATH(creel::run([] { std::thread([] { creel::set_procs(1); }).join(); }),
+               "creel::set_procs\\(\\) was called on a thread that creel did not start: it needs a fiber, see creel::run_on");
 }
 
 TEST_F(Misuse, CallsInsideBlockingAreNamed) {
