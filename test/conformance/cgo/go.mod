@@ -1,0 +1,3 @@
+module creel/conformance/cgo
+
+go 1.23
