@@ -46,8 +46,9 @@ struct Courses {
 };
 
 void read_courses(const std::string& path, const Scenario& scenario, Courses& courses) {
-  Normaliser normaliser(
-      {.collapse_preemptions = scenario.name.starts_with("preempt"), .leave_out_order = scenario.any_order});
+  Normaliser normaliser({.collapse_preemptions = scenario.name.starts_with("preempt"),
+                         .leave_out_order = scenario.any_order,
+                         .leave_out_syscalls = scenario.any_syscalls});
   const ReadResult result = read_trace(path, [&](const Event& event) { normaliser.event(event); });
   ASSERT_TRUE(result.accepted()) << path << ": rejected by Go's reader: " << result.error;
   for (const Window& window : normaliser.take()) {

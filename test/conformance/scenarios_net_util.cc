@@ -1,12 +1,15 @@
 // Copyright (c) 2026 The creel authors
 // SPDX-License-Identifier: MIT
 
-// Sockets: reads that wait, an echo, deadlines.
+// Sockets: reads that wait, an echo, deadlines; connecting and accepting.
 
 #include <creel/creel.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <stdexcept>
 #include <string_view>
 
 #include "test/conformance/scenarios_util.h"
@@ -91,11 +94,33 @@ void net_deadline_wakes() {
   link.client.set_read_deadline(Deadline::never());
 }
 
+// A connection that is made at once, but not known to be: its maker waits. The other end is there by then.
+void net_connect() {
+  TcpStream client = TcpStream::connect(link.listener.local_address());
+  TcpStream server = link.listener.accept();
+  client.close();
+  server.close();
+}
+
+// An accept that waits. The connection comes from outside: nothing of it shows in the trace.
+void net_accept() {
+  WaitGroup wg;
+  wg.go([] { link.listener.accept().close(); });
+  yield();
+  const net::Address address = link.listener.local_address();
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (::connect(fd, address.data(), address.size()) != 0) throw std::runtime_error("connect");
+  wg.wait();
+  ::close(fd);
+}
+
 constexpr Scenario kScenarios[] = {
     {.name = "net_read", .run = net_read, .prepare = make_link},
     {.name = "net_echo", .run = net_echo, .prepare = make_link},
     {.name = "net_deadline", .run = net_deadline, .prepare = make_link},
     {.name = "net_deadline_wakes", .run = net_deadline_wakes, .prepare = make_link},
+    {.name = "net_connect", .run = net_connect, .prepare = make_link, .any_syscalls = true},
+    {.name = "net_accept", .run = net_accept, .prepare = make_link, .any_syscalls = true},
 };
 
 }  // namespace

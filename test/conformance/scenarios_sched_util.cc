@@ -97,6 +97,15 @@ void syscall_hands_off() {
   wg.wait();
 }
 
+// Nobody is stopped, or moved, by more and fewer processors.
+void set_procs_up_and_down() {
+  set_procs(3);
+  set_procs(1);
+  WaitGroup wg;
+  wg.go([] { yield(); });
+  wg.wait();
+}
+
 void annotations() {
   trace::Task task("outer");
   trace::with_region(task, "region", [&] {
@@ -143,6 +152,7 @@ constexpr Scenario kScenarios[] = {
     {.name = "syscall_short", .run = syscall_short},
     {.name = "syscall_long", .run = syscall_long, .is_long = true, .loses_processor = true},
     {.name = "syscall_hands_off", .run = syscall_hands_off, .is_long = true, .loses_processor = true},
+    {.name = "set_procs", .run = set_procs_up_and_down},
     {.name = "annotations", .run = annotations},
     {.name = "preempt_loop", .run = preempt_loop, .is_long = true, .may_preempt = true, .any_order = true},
 };

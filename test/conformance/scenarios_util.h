@@ -19,6 +19,7 @@ struct Scenario {
   bool may_preempt = false;      // stops with reason "preempted" belong to it; elsewhere they disturb
   bool loses_processor = false;  // a syscall's loss of its processor belongs to it; elsewhere it disturbs
   bool any_order = false;        // the order of running is not compared (README.md says why)
+  bool any_syscalls = false;     // nor are system calls (likewise)
 };
 
 // Names the test case; without it gtest prints addresses, which differ between runs.

@@ -107,6 +107,7 @@ void Normaliser::transition(const Event& event) {
   }
   if (line == kStop) ++windows_.back().preemptions;
   if (event.from == State::kSyscall && event.to == State::kRunnable) ++windows_.back().lost_processors;
+  if (options_.leave_out_syscalls && (line == "Running->Syscall" || line == "Syscall->Running")) return;
   if (line == kStart) schedule_ += " " + subject->name;
   add(*subject, std::move(line));
 }

@@ -41,6 +41,8 @@ struct NormaliserOptions {
   bool collapse_preemptions = false;
   // The schedule, and who woke whom, are left out: what several goroutines do after they became runnable together.
   bool leave_out_order = false;
+  // So are system calls that keep their processor: one side may need more of them for the same.
+  bool leave_out_syscalls = false;
 };
 
 class Normaliser {

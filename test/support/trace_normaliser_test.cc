@@ -102,6 +102,23 @@ TEST_F(NormaliserTest, LeavesOutOrderWhenAsked) {
             "main:\n  Waiting->Runnable\nmain/1:\n  NotExist->Runnable by main\n  Runnable->Running\n");
 }
 
+TEST_F(NormaliserTest, LeavesOutSyscallsWhenAsked) {
+  for (const bool leave_out : {false, true}) {
+    normaliser_ = Normaliser({.leave_out_syscalls = leave_out});
+    log(1, "begin", "demo");
+    move(1, 1, State::kRunning, State::kSyscall);
+    move(1, 1, State::kSyscall, State::kRunning);
+    move(1, 1, State::kRunning, State::kSyscall);
+    move(-1, 1, State::kSyscall, State::kRunnable);
+    log(1, "end", "demo");
+    const Window window = normaliser_.take().at(0);
+    EXPECT_EQ(window.lost_processors, 1);
+    EXPECT_EQ(window.text, leave_out ? "schedule:\nmain:\n  Syscall->Runnable\n"
+                                     : "schedule:\nmain:\n  Running->Syscall\n  Syscall->Running\n"
+                                       "  Running->Syscall\n  Syscall->Runnable\n");
+  }
+}
+
 TEST_F(NormaliserTest, UnfinishedWindowIsNotComplete) {
   log(1, "begin", "demo");
   EXPECT_FALSE(normaliser_.take().at(0).complete);

@@ -55,12 +55,15 @@ var scenarios = []scenario{
 	{"syscall_short", syscallShort, false},
 	{"syscall_long", syscallLong, true},
 	{"syscall_hands_off", syscallHandsOff, true},
+	{"set_procs", setProcs, false},
 	{"annotations", annotations, false},
 	{"preempt_loop", preemptLoop, true},
 	{"net_read", netRead, false},
 	{"net_echo", netEcho, false},
 	{"net_deadline", netDeadline, false},
 	{"net_deadline_wakes", netDeadlineWakes, false},
+	{"net_connect", netConnect, false},
+	{"net_accept", netAccept, false},
 	{"pipe_read", pipeRead, false},
 	{"pipe_echo", pipeEcho, false},
 	{"pipe_deadline", pipeDeadline, false},
@@ -610,6 +613,19 @@ func syscallHandsOff(context.Context) {
 		defer wg.Done()
 		ts := syscall.NsecToTimespec(40_000_000)
 		syscall.Nanosleep(&ts, nil)
+	}()
+	wg.Wait()
+}
+
+// Nobody is stopped, or moved, by more and fewer processors.
+func setProcs(context.Context) {
+	runtime.GOMAXPROCS(3)
+	runtime.GOMAXPROCS(1)
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		runtime.Gosched()
 	}()
 	wg.Wait()
 }

@@ -8,7 +8,9 @@ import (
 	"net"
 	"runtime"
 	"sync"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // A listener and the two ends of one connection, made when they are first wanted: before the first round.
@@ -101,4 +103,39 @@ func netDeadlineWakes(context.Context) {
 	l.client.SetReadDeadline(time.Unix(1, 0))
 	wg.Wait()
 	l.client.SetReadDeadline(time.Time{})
+}
+
+// A connection that is made at once, but not known to be: its maker waits. The other end is there by then.
+func netConnect(context.Context) {
+	client := dial(link().listener)
+	server, err := link().listener.Accept()
+	if err != nil {
+		panic(err)
+	}
+	client.Close()
+	server.Close()
+}
+
+// An accept that waits. The connection comes from outside: nothing of it shows in the trace.
+func netAccept(context.Context) {
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		server, err := link().listener.Accept()
+		if err != nil {
+			panic(err)
+		}
+		server.Close()
+	}()
+	runtime.Gosched()
+	port := link().listener.Addr().(*net.TCPAddr).Port
+	address := syscall.RawSockaddrInet4{Family: syscall.AF_INET, Port: uint16(port>>8 | port<<8), Addr: [4]byte{127, 0, 0, 1}}
+	fd, _, _ := syscall.RawSyscall(syscall.SYS_SOCKET, syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_CLOEXEC, 0)
+	_, _, failed := syscall.RawSyscall(syscall.SYS_CONNECT, fd, uintptr(unsafe.Pointer(&address)), unsafe.Sizeof(address))
+	if failed != 0 {
+		panic(failed)
+	}
+	wg.Wait()
+	syscall.RawSyscall(syscall.SYS_CLOSE, fd, 0, 0)
 }
