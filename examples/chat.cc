@@ -8,7 +8,6 @@
 // touches its state; each message wakes every member, which blocks on "chan receive" again.
 
 #include <atomic>
-#include <cstdlib>
 #include <list>
 #include <memory>
 #include <optional>
@@ -17,6 +16,8 @@
 #include <fmt/core.h>
 
 #include <creel/creel.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -59,12 +60,9 @@ int chat(Room& room, const std::string& name, int messages) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int users = argc > 1 ? std::atoi(argv[1]) : 4;
-  const int messages = argc > 2 ? std::atoi(argv[2]) : 3;
-  if (users < 1 || messages < 0) {
-    fmt::print(stderr, "Usage: chat [USERS] [MESSAGES]\n");
-    return 2;
-  }
+  const Arguments arguments(argc, argv, "chat [USERS] [MESSAGES]", 0, 2);
+  const int users = arguments.number(1, "USERS", 4);
+  const int messages = arguments.number(2, "MESSAGES", 3, 0);
   return creel::run(creel::Options{}, [=] {
     Room room;
     std::atomic<int> read = 0;

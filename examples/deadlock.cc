@@ -10,7 +10,10 @@
 
 #include <creel/creel.h>
 
-int main() {
+#include "examples/arguments.h"
+
+int main(int argc, char** argv) {
+  const Arguments arguments(argc, argv, "deadlock", 0, 0);
   return creel::run(creel::Options{}, [] {
     creel::Mutex left;
     creel::Mutex right;

@@ -20,6 +20,8 @@
 
 #include <creel/creel.h>
 
+#include "examples/arguments.h"
+
 namespace {
 
 // Until the peer has ended its side, or `context` ends. Returns the bytes sent back.
@@ -65,10 +67,7 @@ int serve(const std::string& address) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string address = argc > 1 ? argv[1] : "127.0.0.1:0";
-  if (argc > 2 || address.starts_with("-")) {
-    fmt::print(stderr, "Usage: echo_server [ADDRESS]\n");
-    return 2;
-  }
+  const Arguments arguments(argc, argv, "echo_server [ADDRESS]", 0, 1);
+  const std::string address(arguments.text(1, "127.0.0.1:0"));
   return creel::run([&] { return serve(address); });
 }

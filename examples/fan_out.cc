@@ -10,11 +10,12 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -58,9 +59,9 @@ struct Crawler {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int pages = argc > 1 ? std::atoi(argv[1]) : 200;
-  const int time = argc > 2 ? std::atoi(argv[2]) : 5000;
-  if (pages <= 0 || time <= 0) return fmt::print(stderr, "Usage: fan_out [PAGES] [MILLISECONDS]\n"), 2;
+  const Arguments arguments(argc, argv, "fan_out [PAGES] [MILLISECONDS]", 0, 2);
+  const int pages = arguments.number(1, "PAGES", 200);
+  const int time = arguments.number(2, "MILLISECONDS", 5000);
   return creel::run([pages, time] {
     TcpListener listener = TcpListener::bind("127.0.0.1:0");
     creel::Scope server;  // joined at the end

@@ -10,11 +10,12 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -41,11 +42,8 @@ bool answer(const creel::Context& grace, int request) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int time = argc > 1 ? std::atoi(argv[1]) : 50;
-  if (time <= 0) {
-    fmt::print(stderr, "Usage: graceful [MILLISECONDS]\n");
-    return 2;
-  }
+  const Arguments arguments(argc, argv, "graceful [MILLISECONDS]", 0, 1);
+  const int time = arguments.number(1, "MILLISECONDS", 50);
   return creel::run(creel::Options{}, [time] {
     // In a server a signal would cancel it.
     const creel::Context serving = creel::Context::background().with_timeout(std::chrono::milliseconds(time));

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <set>
 #include <string_view>
+#include <system_error>
 #include <utility>
 
 #include <boost/beast/core/flat_buffer.hpp>
@@ -22,6 +23,8 @@
 #include <creel/creel.h>
 #include <creel/net/asio.h>
 #include <fmt/core.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -113,29 +116,24 @@ void serve(TcpStream stream, Connections& connections) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::string_view address = argc > 1 ? argv[1] : "127.0.0.1:8080";
-  sigset_t signals;  // blocked in every thread, so that they wait for sigwait()
-  sigemptyset(&signals);
-  sigaddset(&signals, SIGTERM);
-  sigaddset(&signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  const Arguments arguments(argc, argv, "http_server [HOST:PORT]", 0, 1);
+  const std::string_view address = arguments.text(1, "127.0.0.1:8080");
   return creel::run(creel::Options{}, [&] {
+    auto [context, stop] = creel::notify_context(creel::Context::background(), SIGTERM, SIGINT);
     TcpListener listener = TcpListener::bind(address);
     fmt::print("listening at {}\n", listener.local_address().to_string());
     std::fflush(stdout);
     Connections connections;
     creel::Scope scope;
-    scope.go({.name = "accept"}, [&] {
-      std::error_code error;
-      for (TcpStream stream = listener.accept(error); !error; stream = listener.accept(error)) {
-        scope.go([&, stream = std::move(stream)]() mutable { serve(std::move(stream), connections); });
-      }
-    });
-    int number = 0;
-    creel::blocking([&] { return sigwait(&signals, &number); });
+    std::error_code error;
+    for (TcpStream stream = listener.accept(context, error); !error; stream = listener.accept(context, error)) {
+      scope.go([&, stream = std::move(stream)]() mutable { serve(std::move(stream), connections); });
+    }
     listener.close();
     connections.stop();
     scope.join();
-    fmt::print("stopped\n");
+    if (context.ended()) return fmt::print("stopped\n"), 0;
+    fmt::print(stderr, "http_server: accept: {}\n", error.message());
+    return 1;
   });
 }

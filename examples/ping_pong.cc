@@ -7,18 +7,16 @@
 // woke starts next on the same P. The blocking profile names the two lines that wait.
 
 #include <chrono>
-#include <cstdlib>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
 
+#include "examples/arguments.h"
+
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1][0] == '-') {
-    fmt::print(stderr, "Usage: ping_pong [ROUNDS]\n");
-    return 2;
-  }
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 100'000;
+  const Arguments arguments(argc, argv, "ping_pong [ROUNDS]", 0, 1);
+  const int rounds = arguments.number(1, "ROUNDS", 100'000);
   return creel::run(creel::Options{}, [rounds] {
     creel::Channel<int> ping;
     creel::Channel<int> pong;

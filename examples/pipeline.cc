@@ -8,11 +8,12 @@
 // line every thousand results shows the progress of the task "pipeline".
 
 #include <cstdint>
-#include <cstdlib>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -26,11 +27,8 @@ std::int64_t slow_square(std::int64_t number) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1][0] == '-') {
-    fmt::print(stderr, "Usage: pipeline [COUNT]\n");
-    return 2;
-  }
-  const std::int64_t count = argc > 1 ? std::atoll(argv[1]) : 10'000;
+  const Arguments arguments(argc, argv, "pipeline [COUNT]", 0, 1);
+  const auto count = arguments.number<std::int64_t>(1, "COUNT", 10'000);
   return creel::run(creel::Options{}, [count] {
     creel::trace::Task task("pipeline");
     creel::Channel<std::int64_t> numbers(64);

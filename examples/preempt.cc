@@ -8,20 +8,23 @@
 // In the trace: P0 is busy throughout, and its fibers take turns of about 10 ms, each slice ended by "preempted" at a
 // checkpoint(). The task "sumTask" spans them all; each fiber's region covers its turns and the waits between.
 
+#include <charconv>
 #include <cstdint>
-#include <cstdlib>
 #include <string>
+#include <string_view>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1][0] == '-') {
-    fmt::print(stderr, "Usage: preempt [ITERATIONS]\n");
+  const std::string_view given = argc > 1 ? argv[1] : "1000000000";
+  if (given == "--help") return fmt::print("Usage: preempt [ITERATIONS]\n"), 0;
+  std::int64_t iterations = 0;
+  if (std::from_chars(given.data(), given.data() + given.size(), iterations).ptr != given.data() + given.size()) {
+    fmt::print(stderr, "preempt: ITERATIONS is a whole number, not \"{}\"\n", given);
     return 2;
   }
-  const std::int64_t iterations = argc > 1 ? std::atoll(argv[1]) : 1'000'000'000;
   creel::Options options;  // defaults, then CREEL_* environment variables, then these fields
   options.procs = 1;
   return creel::run(options, [iterations] {  // the lambda is fiber 1; run() returns when it returns

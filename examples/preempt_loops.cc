@@ -7,11 +7,12 @@
 // In the trace: the same turns of about 10 ms on P0 as in preempt, though the source says nothing of the runtime.
 
 #include <cstdint>
-#include <cstdlib>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -24,11 +25,8 @@ std::uint64_t scramble(std::int64_t iterations, std::uint64_t value) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1][0] == '-') {
-    fmt::print(stderr, "Usage: preempt_loops [ITERATIONS]\n");
-    return 2;
-  }
-  const std::int64_t iterations = argc > 1 ? std::atoll(argv[1]) : 200'000'000;
+  const Arguments arguments(argc, argv, "preempt_loops [ITERATIONS]", 0, 1);
+  const auto iterations = arguments.number<std::int64_t>(1, "ITERATIONS", 200'000'000);
   creel::Options options;
   options.procs = 1;
   return creel::run(options, [iterations] {

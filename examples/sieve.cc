@@ -7,13 +7,14 @@
 // In the trace: one more fiber with each prime, all of them blocked on "chan receive" or "chan send" almost always; the
 // numbers ripple down the chain, and at the end so does close().
 
-#include <cstdlib>
 #include <memory>
 #include <optional>
 
 #include <fmt/core.h>
 
 #include <creel/creel.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -34,11 +35,8 @@ void filter(const Numbers& in, const Numbers& out, int prime) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1][0] == '-') {
-    fmt::print(stderr, "Usage: sieve [LIMIT]\n");
-    return 2;
-  }
-  const int limit = argc > 1 ? std::atoi(argv[1]) : 542;
+  const Arguments arguments(argc, argv, "sieve [LIMIT]", 0, 1);
+  const int limit = arguments.number(1, "LIMIT", 542);
   return creel::run(creel::Options{}, [limit] {
     creel::WaitGroup wg;
     Numbers numbers = std::make_shared<creel::Channel<int>>();

@@ -19,6 +19,8 @@
 
 #include <creel/creel.h>
 
+#include "examples/arguments.h"
+
 namespace {
 
 constexpr std::size_t kBytes = 1 << 20;
@@ -41,12 +43,9 @@ std::string read_file(const std::string& path) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc > 1 && argv[1][0] == '-') {
-    fmt::print(stderr, "Usage: tasks [FILE]\n");
-    return 2;
-  }
-  const std::string path =
-      argc > 1 ? argv[1] : (std::filesystem::temp_directory_path() / fmt::format("creel_tasks_{}", getpid())).string();
+  const Arguments arguments(argc, argv, "tasks [FILE]", 0, 1);
+  const std::filesystem::path own = std::filesystem::temp_directory_path() / fmt::format("creel_tasks_{}", getpid());
+  const std::string path(arguments.text(1, own.native()));
   bool equal = false;
   const int status = creel::run(creel::Options{}, [&] {
     creel::trace::Task task("main start");

@@ -10,7 +10,6 @@
 #include <array>
 #include <atomic>
 #include <cstddef>
-#include <cstdlib>
 #include <string>
 #include <utility>
 
@@ -20,6 +19,8 @@
 #include <creel/creel.h>
 #include <creel/net/asio.h>
 #include <fmt/core.h>
+
+#include "examples/arguments.h"
 
 namespace {
 
@@ -64,11 +65,8 @@ std::size_t talk(TcpStream plain, ssl::context& context, char letter) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int clients = argc > 3 ? std::atoi(argv[3]) : 4;
-  if (argc < 3 || clients <= 0) {
-    fmt::print(stderr, "Usage: tls_echo CERTIFICATE KEY [CLIENTS]\n");
-    return 2;
-  }
+  const Arguments arguments(argc, argv, "tls_echo CERTIFICATE KEY [CLIENTS]", 2, 3);
+  const int clients = arguments.number(3, "CLIENTS", 4);
   return creel::run(creel::Options{}, [&] {
     ssl::context server_context(ssl::context::tls_server);
     server_context.use_certificate_chain_file(argv[1]);
