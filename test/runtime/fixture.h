@@ -18,6 +18,7 @@
 #include <utility>
 
 #include "creel/creel.h"
+#include "test/support/parked.h"
 
 namespace creel::test {
 
@@ -87,11 +88,5 @@ inline std::string procs_name(const ::testing::TestParamInfo<int>& info) {
 
 #define INSTANTIATE_RUNTIME_TEST(suite) \
   INSTANTIATE_TEST_SUITE_P(, suite, ::testing::Values(1, 2, 4, kMigrating, kMigratingOne), procs_name)
-
-// Yields until `condition` holds.
-template <typename F>
-void await(F condition) {
-  while (!condition()) creel::yield();
-}
 
 }  // namespace creel::test

@@ -4,22 +4,19 @@
 // Fixture of the tests of sync/: bodies run inside creel::run() with 1, 2 and 4 processors, and
 // with forced migration.
 //
-// Nothing here proves blocking by sleeping: a Probe shows that a fiber is parked by its status, which is set while the
-// lock of what it waits for is held.
+// Nothing here proves blocking by sleeping: see test/support/parked.h.
 
 #pragma once
 
 #include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <string>
 #include <utility>
 
 #include "creel/creel.h"
-#include "creel/sched/fiber.h"
-#include "creel/sched/park.h"
+#include "test/support/parked.h"
 
 namespace creel::test {
 
@@ -66,40 +63,5 @@ inline std::string procs_name(const ::testing::TestParamInfo<int>& info) {
 
 #define INSTANTIATE_FIBER_TEST(suite) \
   INSTANTIATE_TEST_SUITE_P(, suite, ::testing::Values(1, 2, 4, kMigrating), procs_name)
-
-// Watches one fiber: it calls here(), another one await_parked().
-class Probe {
- public:
-  // Caller: the fiber to watch, before the call that is to block.
-  void here() { fiber_.store(sched::current_fiber(), std::memory_order_release); }
-  [[nodiscard]] bool parked() const {
-    sched::Fiber* fiber = fiber_.load(std::memory_order_acquire);
-    return fiber != nullptr && fiber->status.load(std::memory_order_acquire) == tracer::FiberStatus::kWaiting;
-  }
-  // Returns once the fiber waits. Caller: another fiber.
-  void await_parked() const {
-    while (!parked()) creel::yield();
-  }
-
- private:
-  std::atomic<sched::Fiber*> fiber_{nullptr};
-};
-
-// Spawns a fiber of `group` and returns once it is parked in `function`.
-template <typename F>
-void go_until_parked(WaitGroup& group, F function) {
-  Probe probe;
-  group.go([&probe, function]() mutable {
-    probe.here();
-    function();
-  });
-  probe.await_parked();
-}
-
-// Yields until `condition` holds.
-template <typename F>
-void await(F condition) {
-  while (!condition()) creel::yield();
-}
 
 }  // namespace creel::test
