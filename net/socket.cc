@@ -38,6 +38,23 @@ int Socket::option(int level, int name) const {
   return value;
 }
 
+Address Socket::address_of(End end, std::error_code& error) const {
+  sockaddr_storage storage{};
+  socklen_t size = sizeof storage;
+  auto* const raw = reinterpret_cast<sockaddr*>(&storage);
+  with_file(
+      [&](int fd) { return end == End::kPeer ? sys::peer_name(fd, raw, &size) : sys::local_name(fd, raw, &size); },
+      error);
+  return error ? Address() : Address::from(raw, size).value_or(Address());
+}
+
+Address Socket::address_of(End end, const char* what) const {
+  std::error_code error;
+  const Address address = address_of(end, error);
+  detail::throw_if(error, what);
+  return address;
+}
+
 namespace detail {
 
 int set_int(int fd, int level, int name, int value) { return sys::set_option(fd, level, name, &value, sizeof value); }

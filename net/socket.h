@@ -1,7 +1,7 @@
 // Copyright (c) 2026 The creel authors
 // SPDX-License-Identifier: MIT
 
-// What all sockets have beside what every handle has (handle.h): options.
+// What all sockets have beside what every handle has (handle.h): options, and where their ends are.
 
 #pragma once
 
@@ -10,6 +10,7 @@
 #include <chrono>
 #include <system_error>
 
+#include "creel/net/address.h"
 #include "creel/net/handle.h"
 
 namespace creel::net {
@@ -38,6 +39,10 @@ class Socket : public Handle {
 
  protected:
   explicit Socket(detail::Descriptor* descriptor) noexcept : Handle(descriptor) {}
+  // The address of one end, for sockets of IPv4 and IPv6.
+  enum class End { kLocal, kPeer };
+  [[nodiscard]] Address address_of(End end, std::error_code& error) const;
+  [[nodiscard]] Address address_of(End end, const char* what) const;
 };
 
 namespace detail {

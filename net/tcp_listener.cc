@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <cerrno>
 #include <string>
 #include <vector>
 
@@ -88,20 +87,6 @@ TcpStream TcpListener::accept(const Context& context) {
   TcpStream stream = accept(context, error);
   detail::throw_if(error, "creel::net::TcpListener::accept()");
   return stream;
-}
-
-Address TcpListener::local_address() const {
-  Address address;
-  std::error_code error;
-  with_file(
-      [&](int fd) {
-        int failed = 0;
-        address = detail::address_of(fd, false, failed);
-        return failed;
-      },
-      error);
-  detail::throw_if(error, "creel::net::TcpListener::local_address()");
-  return address;
 }
 
 }  // namespace creel::net

@@ -47,7 +47,8 @@ class TcpListener : public Socket {
   [[nodiscard]] TcpStream accept();
   [[nodiscard]] TcpStream accept(const Context& context);
 
-  [[nodiscard]] Address local_address() const;
+  [[nodiscard]] Address local_address(std::error_code& error) const { return address_of(End::kLocal, error); }
+  [[nodiscard]] Address local_address() const { return address_of(End::kLocal, "creel::net: local_address"); }
 
  private:
   explicit TcpListener(detail::Descriptor* descriptor) noexcept : Socket(descriptor) {}

@@ -6,7 +6,6 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include <cerrno>
 #include <span>
 #include <string>
 #include <vector>
@@ -56,57 +55,6 @@ TcpStream TcpStream::connect(const Address& address, const ConnectOptions& optio
   TcpStream stream = connect(address, options, error);
   if (error) throw std::system_error(error, "creel::net::TcpStream::connect(" + address.to_string() + ")");
   return stream;
-}
-
-namespace detail {
-
-Address address_of(int fd, bool peer, int& error) {
-  sockaddr_storage storage{};
-  socklen_t size = sizeof storage;
-  auto* const raw = reinterpret_cast<sockaddr*>(&storage);
-  error = peer ? sys::peer_name(fd, raw, &size) : sys::local_name(fd, raw, &size);
-  if (error != 0) return {};
-  return Address::from(raw, size).value_or(Address());
-}
-
-}  // namespace detail
-
-Address TcpStream::local_address(std::error_code& error) const {
-  Address address;
-  with_file(
-      [&](int fd) {
-        int failed = 0;
-        address = detail::address_of(fd, false, failed);
-        return failed;
-      },
-      error);
-  return address;
-}
-
-Address TcpStream::local_address() const {
-  std::error_code error;
-  const Address address = local_address(error);
-  detail::throw_if(error, "creel::net: local_address");
-  return address;
-}
-
-Address TcpStream::peer_address(std::error_code& error) const {
-  Address address;
-  with_file(
-      [&](int fd) {
-        int failed = 0;
-        address = detail::address_of(fd, true, failed);
-        return failed;
-      },
-      error);
-  return address;
-}
-
-Address TcpStream::peer_address() const {
-  std::error_code error;
-  const Address address = peer_address(error);
-  detail::throw_if(error, "creel::net: peer_address");
-  return address;
 }
 
 void TcpStream::set_nodelay(bool on) { set_option(IPPROTO_TCP, TCP_NODELAY, on ? 1 : 0); }

@@ -57,10 +57,10 @@ class TcpStream : public StreamSocket {
     return connect(address, ConnectOptions{.context = context});
   }
 
-  [[nodiscard]] Address local_address(std::error_code& error) const;
-  [[nodiscard]] Address local_address() const;
-  [[nodiscard]] Address peer_address(std::error_code& error) const;
-  [[nodiscard]] Address peer_address() const;
+  [[nodiscard]] Address local_address(std::error_code& error) const { return address_of(End::kLocal, error); }
+  [[nodiscard]] Address local_address() const { return address_of(End::kLocal, "creel::net: local_address"); }
+  [[nodiscard]] Address peer_address(std::error_code& error) const { return address_of(End::kPeer, error); }
+  [[nodiscard]] Address peer_address() const { return address_of(End::kPeer, "creel::net: peer_address"); }
 
   void set_nodelay(bool on);
   void set_keepalive(const KeepAlive& keepalive);
@@ -74,10 +74,5 @@ class TcpStream : public StreamSocket {
     if (descriptor != nullptr) descriptor->set_less_is_empty();
   }
 };
-
-namespace detail {
-// Addresses of an open socket; with `peer` the other end's.
-[[nodiscard]] Address address_of(int fd, bool peer, int& error);
-}  // namespace detail
 
 }  // namespace creel::net

@@ -9,7 +9,6 @@
 
 #include "creel/net/resolve.h"
 #include "creel/net/sys.h"
-#include "creel/net/tcp_stream.h"
 
 namespace creel::net {
 
@@ -96,20 +95,6 @@ Message UdpSocket::receive_address(detail::Vectors& vectors, Address& from, cons
   const Message message = receive_message(vectors, reinterpret_cast<sockaddr*>(&storage), &size, context, error);
   if (!error) from = Address::from(reinterpret_cast<sockaddr*>(&storage), size).value_or(Address());
   return message;
-}
-
-Address UdpSocket::local_address() const {
-  Address address;
-  std::error_code error;
-  with_file(
-      [&](int fd) {
-        int failed = 0;
-        address = detail::address_of(fd, false, failed);
-        return failed;
-      },
-      error);
-  detail::throw_if(error, "creel::net::UdpSocket::local_address()");
-  return address;
 }
 
 }  // namespace creel::net

@@ -71,7 +71,8 @@ class UdpSocket : public DatagramSocket {
     return message;
   }
 
-  [[nodiscard]] Address local_address() const;
+  [[nodiscard]] Address local_address(std::error_code& error) const { return address_of(End::kLocal, error); }
+  [[nodiscard]] Address local_address() const { return address_of(End::kLocal, "creel::net: local_address"); }
 
  private:
   explicit UdpSocket(detail::Descriptor* descriptor) noexcept : DatagramSocket(descriptor) {}
