@@ -145,7 +145,7 @@ BlockedAt blocked_at(std::uint64_t thread) {
   return {std::strtoull(last.c_str(), nullptr, 16), std::strtoull(before.c_str(), nullptr, 16), cpu_time_ns(thread)};
 }
 
-enum class Probe { kDone, kNotBlocked, kNotThere };
+enum class Probe { kCopied, kNotBlocked, kNotThere };
 
 // A thread that is blocked is not disturbed. It has not run between two looks that find the same: the copy is of one moment.
 Probe probe_blocked(std::uint64_t thread) {
@@ -156,7 +156,7 @@ Probe probe_blocked(std::uint64_t thread) {
     slot.copy.sp = at.sp;
     slot.copy.knows_all = false;
     if (!slot.copy.take()) return Probe::kNotThere;
-    if (blocked_at(thread) == at) return Probe::kDone;
+    if (blocked_at(thread) == at) return Probe::kCopied;
   }
   return Probe::kNotBlocked;
 }

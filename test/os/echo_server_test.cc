@@ -84,7 +84,8 @@ TEST_P(EchoServerTest, SaysWhatIsWrong) {
     const Output bad = output({.argv = {kProgram, "nowhere"}});
     EXPECT_EQ(bad.status.code, 1);
     EXPECT_THAT(bad.err, testing::HasSubstr("\"nowhere\""));
-    EXPECT_EQ(output({.argv = {kProgram, "--help"}}).status.code, 2);
+    EXPECT_EQ(output({.argv = {kProgram, "--help"}}).status.code, 0);
+    EXPECT_EQ(output({.argv = {kProgram, "one", "two"}}).status.code, 2);
   });
 }
 
