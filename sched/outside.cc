@@ -57,7 +57,8 @@ struct OutsideThread {
   std::unique_ptr<FiberExtra> extra;  // of `fiber`; kept here as the fiber of a thread that was let go is never freed
   Stack* loop_stack = nullptr;    // of worker->context
   Stack own_stack;                // describes the thread's own
-  OutsideThread* next = nullptr;  // guarded by s.lock: s.outside; else by spare_lock
+  OutsideThread* next = nullptr;        // guarded by s.lock: s.outside
+  OutsideThread* next_spare = nullptr;  // guarded by spare_lock; one that is let go may be on both lists for a moment
   OutsideThread* prev = nullptr;  // guarded by s.lock
 
   // For outside_fiber_at(). Relaxed: whose stack an address is on is asked of locks that their holders took, which came after.
@@ -87,8 +88,7 @@ OutsideThread* take_record() {
   {
     std::lock_guard guard(spare_lock);
     if (OutsideThread* record = spare) {
-      spare = record->next;
-      record->next = nullptr;
+      spare = record->next_spare;
       return record;
     }
   }
@@ -105,7 +105,7 @@ void give_record_back() {
   // Relaxed: nobody but the thread leaves kNone. A thread that ends inside a call (pthread_exit) leaves it behind.
   if (record == nullptr || record->state.load(std::memory_order_relaxed) != State::kNone) return;
   std::lock_guard guard(spare_lock);
-  record->next = spare;
+  record->next_spare = spare;
   spare = record;
 }
 
@@ -201,6 +201,7 @@ void set_up(OutsideThread& thread, Scheduler& s) {
   worker.syscall_depth = 1;
   worker.syscall_section = worker.id << 32;
   s.pins.fetch_add(1, std::memory_order_relaxed);
+  s.events.blocking_without_p.fetch_add(1, std::memory_order_relaxed);
 
   tracer::attach(worker);
   Section section(worker);
@@ -288,6 +289,7 @@ void retake(Worker& worker, Processor* proc, std::uint64_t word) {
     if (section) section.proc_steal(*proc, holder);
     proc->status.store(tracer::ProcStatus::kIdle, std::memory_order_relaxed);
     proc->holder.store(0, std::memory_order_relaxed);
+    worker.scheduler.events.blocking_without_p.fetch_add(1, std::memory_order_relaxed);
   }
   hand_off_proc(worker.scheduler, proc);
 }
@@ -333,6 +335,7 @@ void detach(OutsideThread& thread) {
   Scheduler& s = worker.scheduler;
   tracer::set_current_worker(&worker);
   retake(worker, worker.processor(), worker.syscall_section);
+  s.events.blocking_without_p.fetch_sub(1, std::memory_order_relaxed);  // without one now, whoever took it
   thread.fiber_id.store(0, std::memory_order_relaxed);
   Fiber* fiber = thread.fiber;
   {
@@ -409,6 +412,14 @@ bool wake_is_coming() noexcept {
 }
 
 void wake_came() noexcept { this_worker()->scheduler.wakes_coming.fetch_sub(1, std::memory_order_relaxed); }
+
+std::uint32_t threads_in_no_call(const Scheduler& s) noexcept {
+  std::uint32_t count = 0;
+  for (const OutsideThread* thread = s.outside; thread != nullptr; thread = thread->next) {
+    count += thread->state.load(std::memory_order_relaxed) == State::kOutside ? 1 : 0;
+  }
+  return count;
+}
 
 std::uint32_t threads_expected() noexcept { return expected_threads.load(std::memory_order_seq_cst); }
 

@@ -155,6 +155,9 @@ void run_scheduler(std::unique_ptr<Scheduler> owned, Scheduler::Boot main, trace
   {
     std::lock_guard guard(readers_mu);  // nobody looks at it from outside any more
     running.store(nullptr, std::memory_order_release);
+    if (ended) {
+      for (std::uint32_t i = 0, made = s.made_procs.load(std::memory_order_acquire); i < made; ++i) s.proc(i)->timers.disarm();
+    }
   }
   await_quit_requests();  // nor does a signal handler
   const std::size_t live = count_fibers(s) - 1;  // the main fiber itself

@@ -140,6 +140,8 @@ class SchedulerReader {
 // Starts workers with `main` as first fiber and returns when finish_main() was called by it and all workers have ended,
 // or have been given up on. Caller: a thread that is no worker.
 void run_scheduler(std::unique_ptr<Scheduler> scheduler, Scheduler::Boot main, tracer::StatusLister& status);
+// outside.cc. Threads outside that are attached and in no call: in a blocking section, but not fibers of creel's. s.lock held.
+[[nodiscard]] std::uint32_t threads_in_no_call(const Scheduler& s) noexcept;
 // Fibers that are not dead. Any thread.
 [[nodiscard]] std::size_t count_fibers(Scheduler& s);
 // The main fiber is done: the scheduler stops, other fibers are abandoned. Caller: the main fiber, as its last act.

@@ -92,6 +92,7 @@ Stats collect_stats(Scheduler& s) {
     std::lock_guard guard(s.lock);
     stats.workers = s.live_workers;
     stats.idle_workers = s.idle_worker_count;
+    stats.blocking -= std::min<std::uint64_t>(stats.blocking, threads_in_no_call(s));
   }
   const StackPool::Stats stacks = s.stack_pool.stats();
   stats.stack_bytes = stacks.mapped_bytes;

@@ -39,6 +39,15 @@ bool Timer::stop() noexcept {
         cpu_pause();
         break;
       case State::kArmed:
+        if (this_worker() == nullptr) [[unlikely]] {
+          // A thread outside, or no runtime runs any more. While the reader lives there either is one, or the end of the last
+          // one has disarmed the timer, or left its heaps where they are.
+          const SchedulerReader reader;
+          if (state_.load(std::memory_order_acquire) == State::kArmed && heap_.load(std::memory_order_relaxed)->remove(*this)) {
+            return true;
+          }
+          break;
+        }
         if (heap_.load(std::memory_order_relaxed)->remove(*this)) return true;
         break;  // fired meanwhile, or its heap was moved: look again
     }

@@ -136,6 +136,19 @@ bool TimerHeap::remove(Timer& timer) noexcept {
   return true;
 }
 
+void TimerHeap::disarm() noexcept {
+  std::lock_guard guard(lock_);
+  for (const Slot& slot : slots_) {
+    // Release pairs with the acquire in Timer::stop(): the heap was touched for the last time for this timer's sake.
+    if (slot.timer != nullptr) slot.timer->state_.store(Timer::State::kIdle, std::memory_order_release);
+  }
+  entries_.clear();
+  slots_.clear();
+  free_slots_ = kNoSlot;
+  stopped_ = 0;
+  publish();
+}
+
 std::uint32_t TimerHeap::run(std::int64_t now) {
   std::uint32_t fired = 0;
   lock_.lock();

@@ -49,6 +49,9 @@ class TimerHeap {
   // Fires what is due at `now`, earliest first. Returns how many fired. Caller: a worker with a P, on its own stack.
   std::uint32_t run(std::int64_t now);
 
+  // Takes all timers out, not fired: the runtime ends, and who owns one may stop it later. Caller: when no worker is left.
+  void disarm() noexcept;
+
   // Moves all timers to `target` (its processor goes away).
   void move_to(TimerHeap& target);
 

@@ -21,6 +21,15 @@ Once::Turn Once::begin(const sync::Limit* limit) {
   sched::safe_point();
   Waiter self(sched::current_fiber_or_null());
   if (limit == nullptr) return begin_queued(self);
+  if (sched::fiber_here() == nullptr) [[unlikely]] {
+    // Who has to wait is a fiber until the Expiry is gone, which another thread may be at.
+    lock_.lock();
+    const State state = state_.load(std::memory_order_relaxed);
+    if (state == State::kNew) state_.store(State::kRunning, std::memory_order_relaxed);
+    lock_.unlock();
+    if (state != State::kRunning) return state == State::kNew ? Turn::kRun : Turn::kDone;
+    return sched::as_fiber("creel::Once::call()", [&] { return begin(limit); });
+  }
   const sync::Expiry expiry(self, lock_, &Once::expire, this, *limit);
   return begin_queued(self);
 }

@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <map>
+#include <set>
 #include <mutex>
 #include <ostream>
 #include <string>
@@ -73,16 +74,23 @@ const std::vector<Course> kCourses = {
     {"sleep", [] { sleep_for(1ms); }, [] {}},
 };
 
-// How often each course of a goroutine created in a syscall was taken.
+// How often each course of a goroutine created in a syscall was taken. Without preemptions: whether a call takes longer than a
+// slice depends on the machine.
 std::map<std::string, int> courses_in(const std::string& path) {
   std::map<std::int64_t, std::string> open;
   std::map<std::string, int> count;
+  std::set<std::int64_t> preempted;
   const ReadResult result = read_trace(path, [&](const Event& event) {
     if (!event.is_goroutine_transition() || event.from == event.to) return;
     if (event.from == State::kNotExist && event.to == State::kSyscall) open[event.id] = "created in a syscall\n";
     const auto found = open.find(event.id);
     if (found == open.end()) return;
     std::string& course = found->second;
+    if (event.from == State::kRunning && event.to == State::kRunnable && event.reason == "preempted") {
+      preempted.insert(event.id);
+      return;
+    }
+    if (event.to == State::kRunning && preempted.erase(event.id) != 0) return;
     if (event.to == State::kNotExist) {
       ++count[course + "destroyed\n"];
       open.erase(found);

@@ -11,9 +11,12 @@
 #include <atomic>
 #include <cstdint>
 #include <cstdlib>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "test/runtime/outside_util.h"
 
@@ -209,6 +212,53 @@ TEST_F(OutsideDeath, ADeadlockNamesTheThreadThatHoldsALock) {
 TEST_F(OutsideDeath, QuitDumpsThreadsToo) {
   EXPECT_EXIT(quit_with_threads_attached(), testing::ExitedWithCode(2),
               "creel: SIGQUIT: quit\n\n[^~]*fiber [0-9]+ \\[chan receive.*\\]:\n    waits for Channel[^~]*fiber [0-9]+ \\[blocking call\\]:");
+}
+
+// Timers that nobody has stopped belong to nobody's heap when the runtime has ended.
+TEST(OutsideEnd, TimersOutliveTheRuntime) {
+  std::unique_ptr<creel::Timer> timer;
+  creel::Context context = creel::Context::background();
+  std::promise<void> made;
+  std::promise<void> end;
+  std::thread thread;
+  creel::run([&] {
+    timer = std::make_unique<creel::Timer>(1h);
+    context = creel::Context::background().with_timeout(1h);
+    thread = std::thread([&] {
+      creel::Timer own(1h);
+      made.set_value();
+      end.get_future().wait();
+    });
+    creel::blocking([&] { made.get_future().wait(); });
+  });
+  EXPECT_FALSE(timer->stop());
+  timer.reset();
+  context = creel::Context::background();
+  end.set_value();
+  thread.join();
+}
+
+// The runtime ends while threads stop theirs.
+TEST(OutsideEnd, TimersAreStoppedWhileTheRuntimeEnds) {
+  for (int i = 0; i < 20; ++i) {
+    std::atomic<bool> go{false};
+    std::atomic<int> ready{0};
+    std::vector<std::thread> threads;
+    creel::run([&] {
+      for (int k = 0; k < 2; ++k) {
+        threads.push_back(attached_thread([&go, &ready] {
+          std::vector<std::unique_ptr<creel::Timer>> timers;
+          for (int n = 0; n < 50; ++n) timers.push_back(std::make_unique<creel::Timer>(1h));
+          ++ready;  // to stop one is no call that the end would keep the thread in
+          while (!go) std::this_thread::yield();
+          for (auto& timer : timers) static_cast<void>(timer->stop());
+        }));
+      }
+      await([&ready] { return ready.load() == 2; });
+      go = true;
+    });
+    for (std::thread& thread : threads) thread.join();
+  }
 }
 
 }  // namespace

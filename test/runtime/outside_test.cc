@@ -9,6 +9,8 @@
 #include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <future>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <shared_mutex>
@@ -147,6 +149,52 @@ TEST_P(Outside, StartsFibersSleepsSelectsAndWaits) {
     }
     join_all(threads);
     EXPECT_EQ(ran.load(), 3 * 21);
+  });
+}
+
+// Its wait is decided, and the thread has not run yet.
+TEST_P(Outside, AContextEndsWhenTheOnceIsDoneAlready) {
+  run([] {
+    for (int i = 0; i < 200; ++i) {
+      creel::Once once;
+      auto [context, cancel] = creel::Context::background().with_cancel();
+      std::atomic<bool> comes{false};
+      std::vector<std::thread> threads;
+      once.call([&, given = context] {
+        threads.push_back(attached_thread([&once, &comes, given] {
+          comes = true;
+          static_cast<void>(once.call(given, [] {}));
+        }));
+        await([&comes] { return comes.load(); });
+        for (int k = 0; k < i; ++k) creel::yield();
+      });
+      cancel();
+      join_all(threads);
+    }
+  });
+}
+
+TEST_P(Outside, StatsCountFibersThatBlockAndNoThreads) {
+  run([] {
+    std::vector<std::thread> threads;
+    std::promise<void> end;
+    const std::shared_future<void> ended(end.get_future());
+    for (int k = 0; k < 4; ++k) {
+      threads.push_back(attached_thread([k, ended] {
+        for (int i = 0; i < 20; ++i) creel::go([] {});
+        if (k % 2 == 0) ended.wait();
+      }));
+    }
+    await([] { return creel::stats().blocking == 0; });
+    creel::WaitGroup wg;
+    for (int k = 0; k < 2; ++k) {
+      wg.go([released = std::make_shared<std::shared_future<void>>(ended)] { creel::blocking([&] { released->wait(); }); });
+    }
+    await([] { return creel::stats().blocking == 2; });
+    end.set_value();
+    wg.wait();
+    await([] { return creel::stats().blocking == 0; });
+    join_all(threads);
   });
 }
 
