@@ -280,7 +280,8 @@ TEST(DumpOfRunning, LetsOthersRun) {
     do {
       dump = creel::dump();
     } while (!ran.load());
-    EXPECT_THAT(dump, ContainsRegex("fiber [0-9]+ \\[running\\]:\n    creel::dump\n"));
+    // What dump() calls stands above it where the linker has made it one function.
+    EXPECT_THAT(dump, ContainsRegex("fiber [0-9]+ \\[running\\]:\n[^~]*    creel::dump\n"));
   });
 }
 
