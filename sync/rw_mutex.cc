@@ -4,8 +4,8 @@
 // Invariants:
 //  1. A fiber queues only after a compare-exchange, under the queues' lock, that proves the lock is not free for it and
 //     sets its waiting flag. So whoever frees the lock sees the flag and comes for the queue.
-//  2. Readers wait only while kWriter or kWriterWaits is set, never both: who waits for a writer keeps nobody out.
-//     Whoever clears the one that is set admits them.
+//  2. Readers wait only while kWriter or kWriterWaits is set. The two are never set together: a writer that waits for
+//     another one keeps nobody out yet. Whoever clears the one that is set admits the readers.
 //  3. The lock is free (no kWriter, no readers) with kWriterWaits set only between the unlock_shared() of the last
 //     reader and its slow path, which hands the lock to the first writer. Meanwhile no one else gets the lock, and the
 //     only waiting writer does not give up, even if its time is up: it is about to be woken, with the lock. So the slow
@@ -35,7 +35,9 @@ using sync::WakeList;
 
 RWMutex::~RWMutex() {
   // A dump reads the lower half of state_.
-  static_assert(sizeof(holder_) == sizeof(sched::LockWord::holder) && sizeof(state_) == offsetof(sched::LockWord, holder) && std::endian::native == std::endian::little &&
+  static_assert(sizeof(holder_) == sizeof(sched::LockWord::holder) &&
+                sizeof(state_) == offsetof(sched::LockWord, holder) &&
+                std::endian::native == std::endian::little &&
                 kWriter == sched::LockWord::kHeld && kReader == sched::LockWord::kReader);
   sync::expect_unused(writers_.empty() && readers_.empty(), "creel::RWMutex destroyed while fibers wait for it");
 }
