@@ -55,6 +55,7 @@ struct EventCounters {
   std::atomic<std::uint64_t> worker_starts{0};    // threads created
   std::atomic<std::uint64_t> poll_wakes{0};       // returns from a poll that waited
   std::atomic<std::uint64_t> poll_fibers{0};      // fibers that polls made runnable
+  std::atomic<std::uint64_t> poll_groups{0};      // polls that made more than one fiber runnable
   std::atomic<std::uint64_t> retakes{0};          // Ps taken from a fiber in a blocking section
   std::atomic<std::int64_t> blocking_without_p{0};  // fibers in a blocking section whose P was taken, now
 

@@ -332,6 +332,7 @@ Fiber* inject(Worker& worker, Fiber* list, bool keep_first) {
     }
   }
   if (count != 0) EventCounters::add(worker.scheduler.events.poll_fibers, count);
+  if (count > 1) EventCounters::add(worker.scheduler.events.poll_groups);
   if (queued) {
     std::atomic_thread_fence(std::memory_order_seq_cst);  // submit, then look for idle Ps (idle.cc, step 2)
     if (worker.scheduler.idle_proc_count.load(std::memory_order_seq_cst) != 0) wake_one(worker.scheduler);

@@ -10,7 +10,8 @@
 //  - writes the lines of CREEL_SCHEDTRACE and, asked by SIGQUIT, the dump of all fibers;
 //  - polls the network if nobody did for 10 ms; starts a worker if work or a due timer waits while a P is idle;
 //  - gives back memory of stacks that nobody has used for a second.
-// Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it.
+// Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it. In Go
+// each such sleep begins the short rounds anew; here only where OneByOne says so (README.md, "The monitor's rounds").
 
 #include <pthread.h>
 #include <unistd.h>
@@ -19,6 +20,7 @@
 #include <mutex>
 
 #include "creel/sched/late_names.h"
+#include "creel/sched/one_by_one.h"
 #include "creel/sched/park.h"
 #include "creel/sched/platform/thread_state.h"
 #include "creel/sched/preempt.h"
@@ -153,20 +155,33 @@ void poll_network(Worker& self, std::int64_t now) {
   }
 }
 
-// Sleeps while every processor is idle, or until memory is due to be given back.
-void sleep_if_idle(Scheduler& s) {
-  if (s.config.sched_trace_ms != 0) return;  // lines are wanted while all is quiet, too
-  if (s.idle_proc_count.load(std::memory_order_relaxed) < s.procs.load(std::memory_order_relaxed)) return;
+OneByOne::Counts activity(const Scheduler& s) noexcept {
+  OneByOne::Counts counts;
+  counts.poll_groups = s.events.poll_groups.load(std::memory_order_relaxed);
+  counts.poll_fibers = s.events.poll_fibers.load(std::memory_order_relaxed);
+  const std::uint32_t made = s.made_procs.load(std::memory_order_acquire);
+  for (std::uint32_t i = 0; i < made; ++i) counts.starts += s.proc(i)->starts.load(std::memory_order_relaxed);
+  return counts;
+}
+
+// Sleeps while every processor is idle, or until memory is due to be given back. Returns for how many ns.
+std::int64_t sleep_if_idle(Scheduler& s) {
+  if (s.config.sched_trace_ms != 0) return 0;  // lines are wanted while all is quiet, too
+  if (s.idle_proc_count.load(std::memory_order_relaxed) < s.procs.load(std::memory_order_relaxed)) return 0;
+  std::int64_t slept = 0;
   const std::uint32_t word = s.monitor_word.load(std::memory_order_seq_cst);
   s.monitor_sleeps.store(true, std::memory_order_seq_cst);
   // Announced, then looked again: take_idle_proc() lowers the count first and then reads the announcement.
   if (s.idle_proc_count.load(std::memory_order_seq_cst) >= s.procs.load(std::memory_order_seq_cst) &&
       !s.stopping.load(std::memory_order_seq_cst) && !s.quit_requested.load(std::memory_order_seq_cst)) {
     // After the look at the processors: what a fiber of theirs released is seen.
-    const std::int64_t scavenge = s.stack_pool.scavenge(now_ns());
+    const std::int64_t start = now_ns();
+    const std::int64_t scavenge = s.stack_pool.scavenge(start);
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(scavenge == StackPool::kNever ? -1 : scavenge));
+    slept = now_ns() - start;
   }
   s.monitor_sleeps.store(false, std::memory_order_seq_cst);
+  return slept;
 }
 
 }  // namespace
@@ -190,6 +205,7 @@ void monitor_main(Scheduler* scheduler) {
   std::int64_t round = kMinRound;
   std::int64_t due = kMinRound;
   int quiet = 0;
+  OneByOne one_by_one;
   while (!s.stopping.load(std::memory_order_seq_cst)) {
     std::int64_t pause = std::min(round, due);
     if (trace.on()) pause = std::min(pause, trace.left(now_ns()));
@@ -198,7 +214,11 @@ void monitor_main(Scheduler* scheduler) {
     if (s.skipped_wake.load(std::memory_order_seq_cst)) pause = std::min(pause, kLeftOutWake);
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(pause));
     s.monitor_dozes.store(false, std::memory_order_relaxed);
-    sleep_if_idle(s);
+    const std::int64_t slept = sleep_if_idle(s);
+    if (slept != 0 && one_by_one.look(activity(s), slept)) {
+      round = kMinRound;
+      quiet = 0;
+    }
     serve_quit_request(s);
     serve_names();
     const std::int64_t now = now_ns();
