@@ -83,12 +83,12 @@ if(GO AND PYTHON)
   execute_process(COMMAND ${GO} build -C ${GO_SOURCE}/../mandelbrot -o ${DIRECTORY}/mandelbrot_go .
                   COMMAND_ERROR_IS_FATAL ANY)
   execute_process(COMMAND ${PYTHON} ${CMAKE_CURRENT_LIST_DIR}/../scripts/bench --no-build --build-dir=${BUILD}
-                          --go-dir=${DIRECTORY} --scale=0.0005 --reps=2 --procs=2 --only=yield_2|mandelbrot_pixel --csv
+                          --go-dir=${DIRECTORY} --scale=0.0005 --reps=2 --procs=2 --only=yield_2|mandelbrot_pixel|tcp_echo_1_one_cpu --csv
                           --targets --json=${DIRECTORY}/runs.json --plot=${DIRECTORY}/ratios.svg
                   OUTPUT_VARIABLE table RESULT_VARIABLE status)
   expect("${table}" ${status} EQUAL 0 "status of scripts/bench")
   foreach(row "benchmark,procs,trace,creel,peer,unit,ratio,ratio_min,ratio_max,"
-              "\nyield_2,2,off,[0-9.]+,[0-9.]+,ns/yield," "\nyield_2,2,on," "\nmandelbrot_pixel,2,off," "\nmandelbrot_pixel,2,on," ",creel_events/op,peer_events/op,"
+              "\nyield_2,2,off,[0-9.]+,[0-9.]+,ns/yield," "\nyield_2,2,on," "\nmandelbrot_pixel,2,off," "\nmandelbrot_pixel,2,on," "\ntcp_echo_1_one_cpu,2,off," ",creel_events/op,peer_events/op,"
               "\nyield_2,2,ratio,[0-9.]+,[0-9.]+,[0-9.]+,0.15,0.08," "\nyield_2,2,event_bytes,")
     expect("" "${table}" MATCHES "${row}" "the table of scripts/bench")
   endforeach()

@@ -86,7 +86,10 @@ Processor* take_idle_proc(Scheduler& s) {
   s.idle_procs = proc->next_idle;
   proc->next_idle = nullptr;
   s.idle_proc_count.fetch_sub(1, std::memory_order_seq_cst);
-  if (s.monitor_sleeps.load(std::memory_order_seq_cst)) wake_monitor(s);
+  // Once per sleep, not until its thread has a CPU.
+  if (s.monitor_sleeps.load(std::memory_order_seq_cst) && s.monitor_sleeps.exchange(false, std::memory_order_seq_cst)) {
+    wake_monitor(s);
+  }
   return proc;
 }
 

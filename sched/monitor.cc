@@ -146,13 +146,14 @@ void poll_network(Worker& self, std::int64_t now) {
   std::int64_t last = s.last_poll.load(std::memory_order_seq_cst);
   if (last == 0 || now - last < kSlice || !s.poller->has_waiters()) return;
   if (!s.last_poll.compare_exchange_strong(last, now, std::memory_order_seq_cst)) return;
-  Fiber* list = s.poller->poll(0);
-  while (list != nullptr) {
+  std::uint64_t count = 0;
+  for (Fiber* list = s.poller->poll(0); list != nullptr; ++count) {
     Fiber* fiber = list;
     list = list->next;
-    EventCounters::add(s.events.poll_fibers);
     ready(fiber);
   }
+  if (count != 0) EventCounters::add(s.events.poll_fibers, count);
+  if (count > 1) EventCounters::add(s.events.poll_groups);
 }
 
 OneByOne::Counts activity(const Scheduler& s) noexcept {
@@ -175,8 +176,8 @@ std::int64_t sleep_if_idle(Scheduler& s) {
   if (s.idle_proc_count.load(std::memory_order_seq_cst) >= s.procs.load(std::memory_order_seq_cst) &&
       !s.stopping.load(std::memory_order_seq_cst) && !s.quit_requested.load(std::memory_order_seq_cst)) {
     // After the look at the processors: what a fiber of theirs released is seen.
+    const std::int64_t scavenge = s.stack_pool.scavenge(now_ns());
     const std::int64_t start = now_ns();
-    const std::int64_t scavenge = s.stack_pool.scavenge(start);
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(scavenge == StackPool::kNever ? -1 : scavenge));
     slept = now_ns() - start;
   }
@@ -215,7 +216,7 @@ void monitor_main(Scheduler* scheduler) {
     futex_wait(s.monitor_word, word, std::chrono::nanoseconds(pause));
     s.monitor_dozes.store(false, std::memory_order_relaxed);
     const std::int64_t slept = sleep_if_idle(s);
-    if (slept != 0 && one_by_one.look(activity(s), slept)) {
+    if (slept != 0 && one_by_one.look(activity(s), now_ns(), slept)) {
       round = kMinRound;
       quiet = 0;
     }

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """The programs that are measured: building them, running one benchmark of one, and counting the events of its trace."""
 
+import contextlib
 import csv
 import json
 import os
@@ -44,13 +45,24 @@ def run_or_fail(command, **options):
         raise Failure(f"{command[0]} failed")
 
 
-def stay_on_one_cpu():
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-
-
-def output_of(command, **options):
+@contextlib.contextmanager
+def on_one_cpu():
+    """Binds this process, and what it starts, to one CPU."""
+    before = os.sched_getaffinity(0)
     try:
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=TIMEOUT_S, **options)
+        os.sched_setaffinity(0, {max(before)})
+    except OSError as error:
+        raise Failure(f"rows that end in {ONE_CPU} need sched_setaffinity(2), which says: {error}; leave them out by "
+                      "--only") from error
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def output_of(command):
+    try:
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired as error:
         raise Failure(f"{' '.join(command)}: not done after {TIMEOUT_S} s") from error
     if done.returncode != 0:
@@ -166,7 +178,7 @@ class Suite:
 
     def names(self, scaling=False):
         names = [name for name in output_of([self.program, "--list"]).split() if name.startswith(SCALING) == scaling]
-        return names + [name + ONE_CPU for name in WITH_ONE_CPU if name in names]
+        return [row for name in names for row in ((name, name + ONE_CPU) if name in WITH_ONE_CPU else (name,))]
 
     def left_out(self):
         """Why the program lacks what it lacks: {name: reason}. Not for Go's, which lacks nothing."""
@@ -176,8 +188,8 @@ class Suite:
         trace = os.path.join(self.directory, f"{self.side}.trace")
         command = [self.program, f"--bench={name.removesuffix(ONE_CPU)}", f"--procs={procs}",
                    f"--trace={trace if traced else 'off'}", f"--scale={scale}"]
-        options = {"preexec_fn": stay_on_one_cpu} if name.endswith(ONE_CPU) else {}
-        run = json.loads(output_of(command + ([f"--size={size}"] if size else []), **options))
+        with on_one_cpu() if name.endswith(ONE_CPU) else contextlib.nullcontext():
+            run = json.loads(output_of(command + ([f"--size={size}"] if size else [])))
         run["bench"] = name
         if traced:
             run["events"] = self.counter.count((self.side, name, procs), trace, run["trace_bytes"])
