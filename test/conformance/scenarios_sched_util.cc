@@ -77,7 +77,7 @@ void syscall_long() {
   WaitGroup wg;
   wg.go([] {
     blocking([] {
-      const timespec duration{0, 40'000'000};
+      const timespec duration{0, 200'000'000};
       ::nanosleep(&duration, nullptr);
     });
   });
@@ -90,7 +90,7 @@ void syscall_hands_off() {
   wg.go([] { yield(); });
   wg.go([] {
     blocking([] {
-      const timespec duration{0, 40'000'000};
+      const timespec duration{0, 200'000'000};
       ::nanosleep(&duration, nullptr);
     });
   });

@@ -146,7 +146,22 @@ void be_closed(TcpStream& stream, std::minstd_rand& random) {
   closer.wait();
 }
 
-std::size_t one_client(const Address& address, unsigned seed) {
+// Silent, until the server gives up. `early`: the listener may close before it has accepted this connection. The kernel then does
+// not always tell (seen: established here, no socket there), so that is taken for an end if a byte sent is not answered either.
+void be_silent(TcpStream& stream, bool early) {
+  std::array<char, 10> room;
+  std::error_code error;
+  if (early) stream.set_deadline(2s, error);
+  EXPECT_EQ(stream.read_some(room, error), 0u);
+  if (early && error == std::errc::timed_out) {
+    stream.set_deadline(2s, error);
+    stream.write_all(std::string_view("x"), error);
+    EXPECT_EQ(error ? 0u : stream.read_some(room, error), 0u);
+  }
+  EXPECT_NE(error, std::errc::timed_out) << "the server did not give up";
+}
+
+std::size_t one_client(const Address& address, unsigned seed, bool early) {
   std::minstd_rand random(seed);
   sleep_for(std::chrono::microseconds(random() % 20'000));
   std::error_code error;
@@ -177,12 +192,9 @@ std::size_t one_client(const Address& address, unsigned seed) {
       reset_at_close(stream);
       return 0;
     }
-    default: {  // silent, until the server gives up
-      std::array<char, 10> room;
-      EXPECT_EQ(stream.read_some(room, error), 0u);
-      EXPECT_NE(error, std::errc::timed_out) << "the server did not give up";
+    default:
+      be_silent(stream, early);
       return 0;
-    }
   }
 }
 
@@ -207,7 +219,7 @@ std::size_t one_round(unsigned seed, bool early) {
   std::atomic<std::size_t> bytes{0};
   WaitGroup clients;
   for (int i = 0; i < kClients; ++i) {
-    clients.go([&, i] { bytes += one_client(address, seed * kClients + static_cast<unsigned>(i) + 1); });
+    clients.go([&, i] { bytes += one_client(address, seed * kClients + static_cast<unsigned>(i) + 1, early); });
   }
   if (early) {
     sleep_for(10ms);
@@ -226,6 +238,7 @@ TEST(NetChaos, NothingIsLeftBehind) {
   const auto seed = static_cast<unsigned>(environment_number("CHAOS_SEED", 1));
   const int status = run_with(4, [&] {
     std::size_t bytes = one_round(0, false);  // opens what stays open: the poller
+    static_cast<void>(dump());                // a report, on a loaded machine, reads debug information: tens of megabytes
     const std::size_t fibers = fiber_count();
     const std::size_t files = open_files();
     const std::uint32_t descriptors = net::detail::DescriptorPool::instance().in_use();
@@ -237,7 +250,7 @@ TEST(NetChaos, NothingIsLeftBehind) {
       // A fiber is counted until its worker has taken it off.
       await([&] { return fiber_count() <= fibers; });
       EXPECT_EQ(net::detail::DescriptorPool::instance().in_use(), descriptors);
-      EXPECT_EQ(open_files(), files);
+      await([&] { return open_files() <= files; });  // a report of the monitor's has some for a while
       if (++rounds == kWarmUp) memory = resident_bytes();
       if (::testing::Test::HasFailure()) break;
     }

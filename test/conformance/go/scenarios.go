@@ -595,7 +595,7 @@ func syscallLong(context.Context) {
 	wg.Add(1)
 	go func() {
 		defer wg.Done()
-		ts := syscall.NsecToTimespec(40_000_000)
+		ts := syscall.NsecToTimespec(200_000_000)
 		syscall.Nanosleep(&ts, nil)
 	}()
 	wg.Wait()
@@ -611,7 +611,7 @@ func syscallHandsOff(context.Context) {
 	}()
 	go func() {
 		defer wg.Done()
-		ts := syscall.NsecToTimespec(40_000_000)
+		ts := syscall.NsecToTimespec(200_000_000)
 		syscall.Nanosleep(&ts, nil)
 	}()
 	wg.Wait()
