@@ -10,8 +10,8 @@
 //  - writes the lines of CREEL_SCHEDTRACE and, asked by SIGQUIT, the dump of all fibers;
 //  - polls the network if nobody did for 10 ms; starts a worker if work or a due timer waits while a P is idle;
 //  - gives back memory of stacks that nobody has used for a second.
-// Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it. In Go
-// each such sleep begins the short rounds anew; here only where OneByOne says so (README.md, "The monitor's rounds").
+// Sleeps while all processors are idle (no idle burn) and no memory waits to be given back; take_idle_proc() wakes it. The
+// short rounds begin anew after such a sleep only where OneByOne says so (README.md, "The monitor's rounds").
 
 #include <pthread.h>
 #include <unistd.h>

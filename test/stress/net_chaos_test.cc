@@ -251,7 +251,7 @@ TEST(NetChaos, NothingIsLeftBehind) {
       // A fiber is counted until its worker has taken it off.
       await([&] { return fiber_count() <= fibers; });
       EXPECT_EQ(net::detail::DescriptorPool::instance().in_use(), descriptors);
-      await([&] { return open_files() <= files; });  // a report of the monitor's has some for a while
+      await([&] { return open_files() <= files; });  // more were seen beside a report of the monitor's
       if (++rounds == kWarmUp) memory = resident_bytes();
       if (::testing::Test::HasFailure()) break;
     }
